@@ -1,0 +1,83 @@
+"""Connections that act as the application's role, and transactions that see one tenant."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, LiteralString, TypeAlias
+
+from psycopg import AsyncConnection, OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from application.errors import Unavailable
+from domain.ids import TenantId
+
+Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]  # Any: rows of any query.
+Pool: TypeAlias = AsyncConnectionPool[Connection]
+
+POOL_SIZE_MAX: Final = 10
+CONNECT_SECONDS: Final = 10.0
+
+# The role owns nothing and bypasses no row-level security, whoever logged in.
+ACT_AS_APPLICATION: LiteralString = "SET ROLE asiento_app"
+SET_TENANT: LiteralString = "SELECT set_config('app.tenant_id', %s, true)"
+
+
+async def act_as_application(connection: Connection) -> None:
+    """Give up every right of the login role that the application does not need."""
+    await connection.execute(ACT_AS_APPLICATION)
+    if not connection.autocommit:
+        await connection.commit()
+
+
+async def connect(url: str) -> Connection:
+    """Open one connection of one's own, in autocommit.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+
+    """
+    try:
+        connection = await AsyncConnection.connect(
+            url, autocommit=True, connect_timeout=int(CONNECT_SECONDS)
+        )
+    except OperationalError as error:
+        raise unavailable(error) from error
+    await act_as_application(connection)
+    return connection
+
+
+def make_pool(url: str, *, size_max: int = POOL_SIZE_MAX) -> Pool:
+    """Describe a pool; open it with ``async with``."""
+    return AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=size_max,
+        open=False,
+        configure=act_as_application,
+        check=AsyncConnectionPool.check_connection,
+        timeout=CONNECT_SECONDS,
+    )
+
+
+@asynccontextmanager
+async def tenant_transaction(pool: Pool, tenant: TenantId) -> AsyncIterator[Connection]:
+    """Open a transaction in which row-level security shows *tenant* and nobody else.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+
+    """
+    try:
+        async with pool.connection() as connection, connection.transaction():
+            await connection.execute(SET_TENANT, (tenant,))
+            yield connection
+    except (OperationalError, PoolTimeout) as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> Unavailable:
+    """Say that the database is away, without what its message may hold of the URL."""
+    return Unavailable(
+        "database.unavailable",
+        f"PostgreSQL can't be reached or broke off ({type(error).__name__}).",
+        hint="Nothing acknowledged was lost. Ask again when it is back.",
+    )

