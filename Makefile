@@ -48,7 +48,11 @@ coverage: .venv/.dev ## Run all tests, and hold the branch coverage.
 		--omit='domain/*,projections/*' --fail-under=90
 
 bench: .venv/.bench ## Measure; GROUP=append names one group, QUICK=1 shortens it.
-	@exec $(BIN)/python benchmarks/run.py $(GROUP) $(if $(QUICK),--quick)
+	@exec $(BIN)/python -m benchmarks.run $(GROUP) $(if $(QUICK),--quick)
+
+FIND_PYTHON = command -v $(PYTHON) >/dev/null || { \
+	echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name it: make PYTHON=..." >&2; \
+	exit 1; }
 
 # A venv of a moved or copied checkout would run the code of the old place: make it anew.
 AT := $(shell cat .venv/.home 2>/dev/null)
@@ -57,10 +61,13 @@ ifneq ($(AT),$(CURDIR))
 endif
 
 .venv/.run: requirements.lock pyproject.toml .ci/set_up.py
+	@$(FIND_PYTHON)
 	@$(PYTHON) .ci/set_up.py $@ requirements.lock
 
 .venv/.dev: requirements-dev.lock pyproject.toml .ci/set_up.py
+	@$(FIND_PYTHON)
 	@$(PYTHON) .ci/set_up.py $@ requirements-dev.lock
 
 .venv/.bench: requirements-bench.lock pyproject.toml .ci/set_up.py
+	@$(FIND_PYTHON)
 	@$(PYTHON) .ci/set_up.py $@ requirements-bench.lock

@@ -7,9 +7,9 @@ against the states that the former left, so that a hot series does not fight its
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import sha256
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 import structlog
@@ -29,12 +29,13 @@ from application.ports import (
 )
 from application.states import States, Working
 from domain.ids import TenantId
-from domain.kernel import Command, Event, Refused, filled_fields
+from domain.kernel import Boundary, Command, Event, Refused, State, filled_fields
 
 TOGETHER_MAX: Final = 256
 """Commands that are decided together at the most."""
 
 KEY_LENGTH_MAX: Final = 255
+S = TypeVar("S", bound=State)
 Answer: TypeAlias = Outcome | Refused | ApplicationError
 Companions: TypeAlias = Callable[[Command, Event], Iterable[Event]]
 log = structlog.get_logger()
@@ -126,7 +127,7 @@ class Bus:
         commands: Sequence[Command],
         context: Context,
         *,
-        closing: Callable[[Sequence[Outcome | Refused]], Command] | None = None,
+        closing: Callable[[Sequence[Outcome | Refused]], Awaitable[Command]] | None = None,
         all_or_nothing: bool = False,
     ) -> list[Outcome | Refused]:
         """Run commands in order as one append; a refused one does not stop the others.
@@ -144,10 +145,10 @@ class Bus:
         (tenant,) = tenants
         asks = [Ask(command=command, context=context) for command in commands]
 
-        def close(answers: Sequence[Outcome | Refused]) -> list[Ask]:
+        async def close(answers: Sequence[Outcome | Refused]) -> list[Ask]:
             if closing is None:
                 return []
-            command = closing(answers)
+            command = await closing(answers)
             authorise(command, context)
             return [Ask(command=command, context=context)]
 
@@ -158,6 +159,10 @@ class Bus:
                 raise answer
             result.append(answer)
         return result
+
+    async def fold(self, tenant: TenantId, boundary: Boundary[S]) -> S:
+        """Read one state, as it is now."""
+        return await self._states.fold(tenant, boundary)
 
     async def drain(self) -> None:
         """Wait for what is under way."""
@@ -203,7 +208,7 @@ class Bus:
         self,
         tenant: TenantId,
         asks: Sequence[Ask],
-        close: Callable[[Sequence[Outcome | Refused]], list[Ask]] = lambda _: [],
+        close: Callable[[Sequence[Outcome | Refused]], Awaitable[list[Ask]]] | None = None,
         *,
         all_or_nothing: bool = False,
     ) -> list[Answer]:
@@ -217,7 +222,7 @@ class Bus:
             )
             decision = _Decision(work, self._companions)
             decision.take(asks, all_or_nothing=all_or_nothing)
-            for last in close(decision.answers):
+            for last in await close(decision.answers) if close else ():
                 await self._states.extend(tenant, work, last.command)
                 decision.take([last], all_or_nothing=True)
             try:
@@ -228,7 +233,7 @@ class Bus:
                 attempt += 1
                 if loop.time() > deadline:
                     raise Conflict(
-                        "conflict",
+                        "command.conflict",
                         f"Others changed the same things first, {attempt} times.",
                         hint="Ask again.",
                     ) from None

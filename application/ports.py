@@ -11,7 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from domain.ids import JobId, TenantId
+from domain.ids import BatchId, JobId, TenantId
 
 
 class QueryItem(Struct, frozen=True, kw_only=True):
@@ -156,3 +156,58 @@ class Progress(Protocol):
     async def tick(
         self, tenant: TenantId, job: JobId, *, done: int, total: int | None, message: str
     ) -> None: ...
+
+
+class StagedRow(Struct, frozen=True):
+    """A row of a file on its way in. The line counts from 1, as in the file."""
+
+    document: str  # The invoice it belongs to; empty where the row does not tell.
+    line: int
+    cells: tuple[str, ...]
+
+
+class StagedError(Struct, frozen=True, kw_only=True):
+    """Why a row is rejected."""
+
+    document: str
+    line: int
+    code: str
+    column: str
+    value: str
+    reason: str
+
+
+class Staging(Protocol):
+    """Where the rows of files wait, as they came."""
+
+    async def add(self, tenant: TenantId, batch: BatchId, rows: Sequence[StagedRow]) -> None:
+        """Keep a chunk of rows."""
+        ...
+
+    async def drop_after(self, tenant: TenantId, batch: BatchId, line: int) -> None:
+        """Forget the rows after *line*: a chunk that was kept and not noted."""
+        ...
+
+    async def rows(
+        self, tenant: TenantId, batch: BatchId, *, after: tuple[str, int], limit: int
+    ) -> list[StagedRow]:
+        """Return the rows after (document, line), by document, then line."""
+        ...
+
+    async def documents(
+        self, tenant: TenantId, batch: BatchId, *, after: str, rows: int
+    ) -> list[StagedRow]:
+        """Return the rows of whole documents without an error, about *rows* of them."""
+        ...
+
+    async def reject(self, tenant: TenantId, batch: BatchId, errors: Sequence[StagedError]) -> None:
+        """Keep why rows are rejected; said again of a row, the first holds."""
+        ...
+
+    async def hold(self, tenant: TenantId, batch: BatchId) -> int:
+        """Hold back the good rows of documents that have a rejected one; return how many."""
+        ...
+
+    async def clear_errors(self, tenant: TenantId, batch: BatchId) -> None:
+        """Forget why rows were rejected, before they are read again."""
+        ...

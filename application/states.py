@@ -3,12 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from application import codec
 from application.ports import BoundaryQuery, EventStore, KeyedResult
 from domain.ids import TenantId
-from domain.kernel import Command, Event, State, event_types_of
+from domain.kernel import Boundary, Command, Event, State, event_types_of
 
 KEPT_MAX: Final = 20_000
 """States that a process keeps. A state is small: what a rule needs to know."""
@@ -17,6 +17,7 @@ BULK: Final = 1000
 """States of one append, above which only those touched OFTEN are kept."""
 
 OFTEN: Final = 2
+S = TypeVar("S", bound=State)
 _Slot: TypeAlias = tuple[type[State], str]
 
 
@@ -83,6 +84,15 @@ class States:
             work.add(slot, more.states[slot])
             work.uses[slot] = OFTEN
 
+    async def fold(self, tenant: TenantId, boundary: Boundary[S]) -> S:
+        """Read one state, as it is now."""
+        slot = (boundary.state, boundary.tag)
+        work = await self._read(tenant, [slot], ())
+        self._keep(tenant, slot, work.states[slot], work.head)
+        state = work.states[slot]
+        assert isinstance(state, boundary.state)
+        return state
+
     async def _read(
         self,
         tenant: TenantId,
@@ -116,8 +126,11 @@ class States:
         for slot, state in work.states.items():
             if bulk and work.uses.get(slot, 0) < OFTEN:
                 continue
-            self._kept[tenant, slot] = (state, position)
-            self._kept.move_to_end((tenant, slot))
+            self._keep(tenant, slot, state, position)
+
+    def _keep(self, tenant: TenantId, slot: _Slot, state: State, position: int) -> None:
+        self._kept[tenant, slot] = (state, position)
+        self._kept.move_to_end((tenant, slot))
         while len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
 

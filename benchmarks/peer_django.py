@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
-from urllib.parse import unquote
 
 import django
 import msgspec
@@ -56,7 +55,7 @@ def _configure(database_url: str, schema: str) -> None:
         DATABASES={
             "default": {
                 "ENGINE": "django.db.backends.postgresql",
-                "NAME": unquote(str(target["dbname"])),
+                "NAME": target["dbname"],
                 "USER": target.get("user", ""),
                 "PASSWORD": target.get("password", ""),
                 "HOST": target.get("host", ""),
@@ -88,22 +87,7 @@ def _model(fields: list[str]) -> Any:  # noqa: ANN401 - Django's classes are unt
 def _resource(model: Any, fields: dict[str, str]) -> Any:  # noqa: ANN401 - As above.
     """Make the resource with every option that its manual names for speed."""
     from import_export import fields as columns  # noqa: PLC0415 - As above.
-    from import_export import resources, widgets  # noqa: PLC0415 - As above.
-
-    class IsoDateWidget(widgets.Widget):  # type: ignore[misc] # As above.
-        """The stock widget reads dates by strptime, which takes ten times as long."""
-
-        def clean(self, value: str, row: object = None, **_: object) -> datetime:  # noqa: ARG002
-            return datetime.fromisoformat(value)
-
-    def widget(field: str) -> Any:  # noqa: ANN401 - As above.
-        match field:
-            case "date":
-                return IsoDateWidget()
-            case "quantity" | "unit_price":
-                return widgets.DecimalWidget()
-            case _:
-                return widgets.CharWidget()
+    from import_export import resources  # noqa: PLC0415 - As above.
 
     options = {
         "model": model,
@@ -121,11 +105,29 @@ def _resource(model: Any, fields: dict[str, str]) -> Any:  # noqa: ANN401 - As a
         "store_row_values": False,
     }
     declared = {
-        field: columns.Field(attribute=field, column_name=header, widget=widget(field))
+        field: columns.Field(attribute=field, column_name=header, widget=_widget(field))
         for header, field in fields.items()
     }
     namespace = {"Meta": type("Meta", (), options), **declared}
     return type("LineResource", (resources.ModelResource,), namespace)()
+
+
+def _widget(field: str) -> Any:  # noqa: ANN401 - As above.
+    from import_export import widgets  # noqa: PLC0415 - As above.
+
+    class IsoDateWidget(widgets.Widget):  # type: ignore[misc] # As above.
+        """The stock widget reads dates by strptime, which takes ten times as long."""
+
+        def clean(self, value: str, row: object = None, **_: object) -> datetime:  # noqa: ARG002
+            return datetime.fromisoformat(value)
+
+    match field:
+        case "date":
+            return IsoDateWidget()
+        case "quantity" | "unit_price":
+            return widgets.DecimalWidget()
+        case _:
+            return widgets.CharWidget()
 
 
 if __name__ == "__main__":

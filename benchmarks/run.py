@@ -5,6 +5,7 @@ Usage: ``python -m benchmarks.run [GROUP] [--quick]``, which is what ``make benc
 
 import argparse
 import importlib
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,10 @@ def main() -> None:
     parser.add_argument("group", nargs="?", choices=groups(), help="unset: all")
     parser.add_argument("--quick", action="store_true", help="every case, but shorter")
     arguments = parser.parse_args()
+    # Started with &, a shell has us ignore Ctrl-C, and what we start would inherit that.
+    # Either signal unwinds, so that no instance is left behind.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     for group in [arguments.group] if arguments.group else groups():
         report = _measure_of(group)(quick=arguments.quick)
         print(show(group, report), flush=True)

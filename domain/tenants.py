@@ -1,7 +1,7 @@
 """Tenants: companies on the system, each known by one short name for ever."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, NewType, TypeAlias
+from typing import Annotated, Final, Literal, NewType, TypeAlias
 
 from msgspec import Meta
 
@@ -10,6 +10,7 @@ from domain.kernel import Boundary, Command, Event, Filled, Key, Refused, State
 
 Slug = NewType("Slug", str)
 Country: TypeAlias = Literal["ES", "EC"]
+CURRENCIES: Final[dict[Country, str]] = {"ES": "EUR", "EC": "USD"}
 SlugText = Annotated[
     Slug, Meta(pattern="^[a-z][a-z0-9-]{1,39}$", description="Lower-case letters, digits, dashes.")
 ]
@@ -23,6 +24,16 @@ class TenantCreated(Event):
 
 
 TenantEvent: TypeAlias = TenantCreated
+
+
+class Tenant(State):
+    """What is known of a company."""
+
+    slug: str = ""
+    country: Country = "ES"
+
+    def evolve(self, event: TenantCreated) -> "Tenant":
+        return Tenant(slug=event.slug, country=event.country)
 
 
 class SlugClaim(State):

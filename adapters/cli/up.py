@@ -15,7 +15,7 @@ from adapters.embedded.places import make_data_folder
 from adapters.embedded.processes import spawn
 from adapters.embedded.record import SERVERS, Instance, end_former, remove_record, write_record
 from adapters.embedded.servers import Servers
-from adapters.embedded.supervisor import Supervisor, signals_interrupt
+from adapters.embedded.supervisor import Ending, Supervisor, signals_interrupt
 from adapters.embedded.urls import Urls
 from adapters.settings import Settings
 from application.errors import Unavailable
@@ -42,10 +42,14 @@ def up(settings: Settings, applications: Mapping[str, tuple[str, ...]] = APPLICA
 
     """
     try:
-        with signals_interrupt(), hold(make_data_folder(settings)), ExitStack() as stack:
+        with (
+            signals_interrupt() as ending,
+            hold(make_data_folder(settings)),
+            ExitStack() as stack,
+        ):
             end_former(settings.data)
             _check_port(settings)
-            _run(settings, applications, stack)
+            _run(settings, applications, stack, ending)
     except KeyboardInterrupt:
         return 0
     except Unavailable as error:
@@ -55,7 +59,12 @@ def up(settings: Settings, applications: Mapping[str, tuple[str, ...]] = APPLICA
     return 1
 
 
-def _run(settings: Settings, applications: Mapping[str, tuple[str, ...]], stack: ExitStack) -> None:
+def _run(
+    settings: Settings,
+    applications: Mapping[str, tuple[str, ...]],
+    stack: ExitStack,
+    ending: Ending,
+) -> None:
     supervisor = Supervisor()
     servers = Servers(settings)
     stack.callback(remove_record, settings.data)
@@ -71,17 +80,20 @@ def _run(settings: Settings, applications: Mapping[str, tuple[str, ...]], stack:
     supervisor.add(servers.hand_over())
     migrate(urls.admin_database_url, urls.database_url)
     programs = [application(name, argv, settings, urls) for name, argv in applications.items()]
-    supervisor.add((program, spawn(program)) for program in programs)
 
     def record() -> None:
         write_record(settings.data, _instance(settings, urls, supervisor))
 
-    record()
+    with ending.held_back():
+        supervisor.add((program, spawn(program)) for program in programs)
+        record()
     ensure_demo_tenant(with_urls(settings, urls))
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    supervisor.watch_until(lambda: _answers(settings, deadline), record)
-    _say_ready(settings)
-    supervisor.watch_until(lambda: False, record)
+    with ending.held_back():
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        supervisor.watch_until(lambda: ending.is_asked or _answers(settings, deadline), record)
+        if not ending.is_asked:
+            _say_ready(settings)
+        supervisor.watch_until(lambda: ending.is_asked, record)
 
 
 def _instance(settings: Settings, urls: Urls, supervisor: Supervisor) -> Instance:

@@ -105,6 +105,7 @@ class Postgres:
             output=self._folder / "start.log",
             end=signal.SIGINT,
             end_hard=signal.SIGQUIT,
+            clear=self._stop_former,
         )
 
     def start(self) -> None:
@@ -155,7 +156,7 @@ class Postgres:
         """End what a killed supervisor left, and drop a pid file that names a stranger.
 
         Pids come round again, and PostgreSQL takes any live process under the old one for itself.
-        Without the file it would not see a former backend either, so those are ended first.
+        A busy backend outlives a killed postmaster, and keeps the next one from its memory.
         """
         lines = self._pid_file_lines()
         if not lines or not lines[0].isdigit():
@@ -163,7 +164,7 @@ class Postgres:
         pid = int(lines[0])
         stop_leftover(pid, self._is_ours, (signal.SIGINT, signal.SIGQUIT), FORMER_SECONDS)
         for backend in all_pids():
-            stop_leftover(backend, self._works_here, (signal.SIGQUIT,), FORMER_SECONDS)
+            stop_leftover(backend, self._works_here, (), FORMER_SECONDS)
         if command_line(pid):
             (self._folder / "postmaster.pid").unlink(missing_ok=True)
 

@@ -41,6 +41,7 @@ class Program(Struct, frozen=True, kw_only=True):
     output: Path | None = None  # None is our own stderr, as our stdout is for answers.
     end: signal.Signals = signal.SIGTERM
     end_hard: signal.Signals = signal.SIGKILL
+    clear: Callable[[], None] | None = None  # Ends what a killed process of it left running.
 
 
 def spawn(program: Program) -> Popen:

@@ -39,6 +39,8 @@ class Watched:
             self._note_death()
         if self.start_at is None or time.monotonic() < self.start_at:
             return False
+        if self.program.clear:
+            self.program.clear()
         self.start_at = None
         self.started_at = time.monotonic()
         self.process = spawn(self.program)
@@ -91,21 +93,51 @@ class Supervisor:
         stop([(each.program, each.process) for each in ours], seconds)
 
 
-@contextmanager
-def signals_interrupt() -> Iterator[None]:
-    """Have every signal that means the end raise KeyboardInterrupt in the block.
+class Ending:
+    """Whether a signal asked for the end. The first one also raises KeyboardInterrupt.
 
-    A process started by `make run &` ignores Ctrl-C until it is told otherwise.
+    It must not be raised while a process is started: Python loses what is raised in its
+    hooks around a fork, and the process would be nobody's.
     """
-    former = {number: signal.signal(number, _interrupt) for number in ENDING}
-    try:
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._raises = True
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Raise it after the block, which looks at ``is_asked`` where it takes its time."""
+        self._raises = False
+        self._check()
         yield
+        self._raises = True
+        self._check()
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        """Take a signal; those that follow must not cut the stopping short."""
+        first, self.is_asked = not self.is_asked, True
+        if first and self._raises:
+            raise KeyboardInterrupt
+
+    def _check(self) -> None:
+        if self.is_asked:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[Ending]:
+    """Have every signal that means the end raise KeyboardInterrupt in the block, once.
+
+    Ctrl-C counts even where a shell's `&` had it ignored; a hang-up does not under nohup.
+    """
+    ending = Ending()
+    former = {number: signal.getsignal(number) for number in ENDING}
+    if former[signal.SIGHUP] is signal.SIG_IGN:
+        del former[signal.SIGHUP]
+    for number in former:
+        signal.signal(number, ending.interrupt)
+    try:
+        yield ending
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    for number in ENDING:  # Once is enough; the stopping that follows must not be cut short.
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt

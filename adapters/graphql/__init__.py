@@ -1,0 +1,1 @@
+"""GraphQL, derived at start-up from the commands and the rows that modules declare."""

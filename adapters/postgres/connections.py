@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString, TypeAlias
 
 from psycopg import AsyncConnection, OperationalError
+from psycopg.types.string import TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from application.errors import Unavailable
@@ -23,9 +24,15 @@ SET_TENANT: LiteralString = "SELECT set_config('app.tenant_id', %s, true)"
 
 async def act_as_application(connection: Connection) -> None:
     """Give up every right of the login role that the application does not need."""
+    prepare_adapters(connection)
     await connection.execute(ACT_AS_APPLICATION)
     if not connection.autocommit:
         await connection.commit()
+
+
+def prepare_adapters(connection: Connection) -> None:
+    """Leave JSON as text: msgspec decodes it, or it goes through as it is."""
+    connection.adapters.register_loader("json", TextLoader)
 
 
 async def connect(url: str) -> Connection:

@@ -25,7 +25,6 @@ class Table(Struct, frozen=True):
     delete: sql.Composed
 
 
-@cache
 def table_of(model: type[ReadModel[Any]], name: str | None = None) -> Table:
     """Write the statements for *model*, on the table *name* if it is not its own."""
     columns = columns_of(model.row)

@@ -129,6 +129,10 @@ def create_table(model: type[ReadModel[Any]], table: str) -> sql.Composed:
         sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name),
         sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(name),
         sql.SQL("CREATE POLICY own_tenant ON {} USING (tenant_id = current_tenant())").format(name),
+        sql.SQL(
+            "CREATE POLICY all_tenants ON {} FOR SELECT TO asiento_appender USING (true)"
+        ).format(name),
         sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO asiento_app").format(name),
+        sql.SQL("GRANT SELECT ON {} TO asiento_appender").format(name),
     ]
     return sql.SQL(";\n").join(statements)

@@ -8,11 +8,16 @@ down_revision = None
 
 def upgrade() -> None:
     run(
-        "0001_roles",
-        "0002_tables",
-        "0003_row_level_security",
-        "0004_chain",
-        "0005_append_events_v1",
-        "0006_work_v1",
-        "0007_ownership",
+        "roles",
+        "tables",
+        "row_level_security",
+        "chain",
+        "append_events_v1",
+        "lagging_v1",
+        "heads_v1",
+        "cursors_v1",
+        "expire_keys_v1",
+        "forget_cursors_v1",
+        "unended_jobs_v1",
+        "ownership",
     )

@@ -1,7 +1,8 @@
-"""An instance in a folder of its own, removed after the test, with nothing of it left running."""
+"""Instances in folders of their own, removed after use, with nothing of them left running."""
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,23 @@ from adapters.embedded.servers import remove_instance
 from adapters.settings import Settings
 
 
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """An instance that the tests of a file use one after the other."""
+    with _instance(tmp_path_factory.mktemp("shared")) as settings:
+        yield settings
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
-    settings = Settings(asiento_data=tmp_path / "data")
+def fresh(tmp_path: Path) -> Iterator[Settings]:
+    """An instance that was never started."""
+    with _instance(tmp_path) as settings:
+        yield settings
+
+
+@contextmanager
+def _instance(folder: Path) -> Iterator[Settings]:
+    settings = Settings(asiento_data=folder / "data")
     yield settings
     names = [str(settings.data), *_id(settings.data)]
     remove_instance(settings)

@@ -7,6 +7,8 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import structlog
+
 from adapters.cli.up import up
 from adapters.settings import load_settings
 
@@ -23,6 +25,7 @@ class _Ready(BaseHTTPRequestHandler):
 
 
 def main(name: str = "") -> int:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = load_settings()
     if name == "api":
         HTTPServer((settings.asiento_host, settings.port), _Ready).serve_forever()

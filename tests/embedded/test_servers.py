@@ -1,6 +1,7 @@
 """The embedded servers: made once, private, alone on their data, and gone when they are stopped."""
 
 import os
+import secrets
 import shutil
 import signal
 from pathlib import Path
@@ -9,10 +10,12 @@ import psycopg
 import pytest
 import redis
 from msgspec.structs import replace
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from adapters.embedded.binaries import postgres_folder
 from adapters.embedded.places import Places, find_places
-from adapters.embedded.servers import embedded_servers, remove_instance
+from adapters.embedded.servers import Servers, embedded_servers, remove_instance
 from adapters.embedded.urls import Urls
 from adapters.settings import Settings
 from application.errors import Unavailable
@@ -22,10 +25,10 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root's servers live
 
 def test_a_commit_and_a_job_survive_a_restart(settings: Settings) -> None:
     with embedded_servers(settings) as urls:
-        _remember(urls, 7)
+        fact = _remember(urls)
         redis.Redis.from_url(urls.redis_url).set("job", "waiting")
     with embedded_servers(settings) as urls:
-        assert _remembered(urls) == [7]
+        assert fact in _remembered(urls)
         assert redis.Redis.from_url(urls.redis_url).get("job") == b"waiting"
 
 
@@ -59,7 +62,8 @@ def test_nobody_gets_in_without_a_password(settings: Settings) -> None:
         address = urls.admin_database_url.rpartition("@")[2]
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(f"postgresql://postgres:wrong@{address}")
-        server = redis.Redis(port=int(urls.redis_url.rpartition(":")[2].partition("/")[0]))
+        port = int(urls.redis_url.rpartition(":")[2].partition("/")[0])
+        server = redis.Redis(port=port, retry=Retry(NoBackoff(), 0))
         with pytest.raises(redis.AuthenticationError):
             server.ping()
 
@@ -79,108 +83,102 @@ def test_what_holds_a_secret_is_readable_by_its_owner_alone(settings: Settings) 
         assert not any(each.encode() in line for each in passwords for line in lines)
 
 
-def test_two_instances_run_side_by_side(settings: Settings, tmp_path: Path) -> None:
-    second = replace(settings, asiento_data=tmp_path / "second")
-    with embedded_servers(settings) as urls, embedded_servers(second) as others:
-        _remember(urls, 1)
-        _remember(others, 2)
-        assert (_remembered(urls), _remembered(others)) == ([1], [2])
-    remove_instance(second)
+def test_two_instances_run_side_by_side(settings: Settings, fresh: Settings) -> None:
+    with embedded_servers(settings) as urls, embedded_servers(fresh) as others:
+        assert _remember(urls) not in _remembered(others)
+        assert _remember(others) not in _remembered(urls)
 
 
 def test_a_second_start_on_the_same_data_is_refused(settings: Settings) -> None:
     with embedded_servers(settings) as urls:
-        _remember(urls, 1)
+        fact = _remember(urls)
         with pytest.raises(Unavailable, match=f"Process {os.getpid()} already runs") as refusal:
             embedded_servers(settings).__enter__()
         assert refusal.value.code == "instance.running"
-        assert _remembered(urls) == [1]
+        assert fact in _remembered(urls)
 
 
-def test_servers_that_the_settings_name_are_not_started(settings: Settings) -> None:
-    named = replace(settings, database_url="postgresql://a/b", redis_url="redis://c/0")
+def test_servers_that_the_settings_name_are_not_started(fresh: Settings) -> None:
+    named = replace(fresh, database_url="postgresql://a/b", redis_url="redis://c/0")
     with embedded_servers(named) as urls:
         assert _all(urls) == ("postgresql://a/b", "postgresql://a/b", "redis://c/0")
-    assert os.listdir(settings.data) == ["lock"]  # noqa: PTH208 - the names are what counts.
+    assert os.listdir(fresh.data) == ["lock"]  # noqa: PTH208 - the names are what counts.
 
 
-def test_a_removed_data_folder_makes_a_fresh_instance(settings: Settings) -> None:
-    with embedded_servers(settings) as urls:
-        _remember(urls, 1)
-    home = find_places(settings).home
-    shutil.rmtree(settings.data)
-    with embedded_servers(settings) as urls:
-        assert _remembered(urls) == []
+def test_a_removed_data_folder_makes_a_fresh_instance(fresh: Settings) -> None:
+    with embedded_servers(fresh) as urls:
+        _remember(urls)
+    home = find_places(fresh).home
+    shutil.rmtree(fresh.data)
+    with embedded_servers(fresh) as urls:
+        assert _remembered(urls) == set()
         if os.geteuid() == 0:
-            assert find_places(settings).home != home
+            assert find_places(fresh).home != home
     shutil.rmtree(home, ignore_errors=True)
 
 
 @AS_ROOT
-def test_a_copied_checkout_gets_servers_of_its_own(settings: Settings, tmp_path: Path) -> None:
-    original = find_places(settings)
-    copy = replace(settings, asiento_data=tmp_path / "copy")
-    shutil.copytree(settings.data, copy.data)
+def test_a_copied_checkout_gets_servers_of_its_own(fresh: Settings, tmp_path: Path) -> None:
+    original = find_places(fresh)
+    copy = replace(fresh, asiento_data=tmp_path / "copy")
+    shutil.copytree(fresh.data, copy.data)
     assert find_places(copy).home != original.home
-    assert find_places(settings).home == original.home
+    assert find_places(fresh).home == original.home
     remove_instance(copy)
 
 
 @AS_ROOT
-def test_a_moved_checkout_keeps_its_servers(settings: Settings, tmp_path: Path) -> None:
-    home = find_places(settings).home
-    moved = replace(settings, asiento_data=tmp_path / "moved")
-    settings.data.rename(moved.data)
+def test_a_moved_checkout_keeps_its_servers(fresh: Settings, tmp_path: Path) -> None:
+    home = find_places(fresh).home
+    moved = replace(fresh, asiento_data=tmp_path / "moved")
+    fresh.data.rename(moved.data)
     assert find_places(moved).home == home
     remove_instance(moved)
 
 
-def test_a_killed_making_of_the_cluster_leaves_nothing_half(settings: Settings) -> None:
-    places = find_places(settings)
+def test_a_killed_making_of_the_cluster_leaves_nothing_half(fresh: Settings) -> None:
+    places = find_places(fresh)
     abandoned = places.home / ".postgres.0123"
     abandoned.mkdir()
-    with embedded_servers(settings) as urls:
-        assert _remembered(urls) == []
+    with embedded_servers(fresh) as urls:
+        assert _remembered(urls) == set()
     assert not abandoned.exists()
 
 
-def test_a_server_whose_supervisor_was_killed_is_ended_before_the_start(
+def test_servers_that_outlived_their_supervisor_are_ended_before_the_start(
     settings: Settings,
 ) -> None:
-    places = find_places(settings)
+    outlived = Servers(settings)
+    outlived.start()
+    fact = _remember(outlived.wait_ready())
+    started = outlived.hand_over()
     with embedded_servers(settings) as urls:
-        _remember(urls, 1)
-        pids = [_pid(places, "postgres/postmaster.pid"), _pid(places, "valkey/valkey.pid")]
-        os.close(_lock_of(settings))  # As if the supervisor were gone, with its lock.
-        with embedded_servers(settings) as again:
-            assert _remembered(again) == [1]
-            assert not set(pids) & {
-                _pid(places, "postgres/postmaster.pid"),
-                _pid(places, "valkey/valkey.pid"),
-            }
+        assert fact in _remembered(urls)
+        assert [process.poll() for _, process in started] == [0, 0]
 
 
-def test_a_killed_postmaster_with_living_backends_can_be_started_at_once(
+def test_a_killed_postmaster_with_a_busy_backend_can_be_started_at_once(
     settings: Settings,
 ) -> None:
-    places = find_places(settings)
+    busy = "DO $$ BEGIN LOOP END LOOP; END $$"  # It never looks whether its postmaster lives.
     with embedded_servers(settings) as urls:
-        _remember(urls, 1)
-        with psycopg.connect(urls.admin_database_url, autocommit=True) as connection:
-            connection.execute("INSERT INTO fact VALUES (2)")
-            os.kill(_pid(places, "postgres/postmaster.pid"), signal.SIGKILL)
+        fact = _remember(urls)
+        connection = psycopg.connect(urls.admin_database_url, autocommit=True)
+        connection.pgconn.send_query(busy.encode())
+        os.kill(_pid(find_places(settings), "postgres/postmaster.pid"), signal.SIGKILL)
     with embedded_servers(settings) as urls:
-        assert _remembered(urls) == [1, 2]
+        assert fact in _remembered(urls)
+    connection.close()
 
 
 def test_a_pid_file_that_names_a_stranger_does_not_stop_the_start(settings: Settings) -> None:
     places = find_places(settings)
     with embedded_servers(settings) as urls:
-        _remember(urls, 1)
+        fact = _remember(urls)
     (places.postgres / "postmaster.pid").write_text(f"{os.getpid()}\n{places.postgres}\n")
     (places.valkey / "valkey.pid").write_text(str(os.getpid()))
     with embedded_servers(settings) as urls:
-        assert _remembered(urls) == [1]
+        assert fact in _remembered(urls)
 
 
 def test_a_folder_without_postgres_is_named(settings: Settings, tmp_path: Path) -> None:
@@ -189,16 +187,18 @@ def test_a_folder_without_postgres_is_named(settings: Settings, tmp_path: Path) 
     assert "POSTGRES_BIN" in refusal.value.hint
 
 
-def _remember(urls: Urls, fact: int) -> None:
+def _remember(urls: Urls) -> int:
+    fact = secrets.randbelow(2**31)
     with psycopg.connect(urls.admin_database_url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS fact (id int)")
         connection.execute("INSERT INTO fact VALUES (%s)", (fact,))
+    return fact
 
 
-def _remembered(urls: Urls) -> list[int]:
+def _remembered(urls: Urls) -> set[int]:
     with psycopg.connect(urls.admin_database_url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS fact (id int)")
-        return [fact for (fact,) in connection.execute("SELECT id FROM fact ORDER BY id")]
+        return {fact for (fact,) in connection.execute("SELECT id FROM fact")}
 
 
 def _all(urls: Urls) -> tuple[str, str, str]:
@@ -211,11 +211,3 @@ def _mode(path: Path) -> int:
 
 def _pid(places: Places, file: str) -> int:
     return int((places.home / file).read_text().split()[0])
-
-
-def _lock_of(settings: Settings) -> int:
-    """Return our own open file on the instance's lock."""
-    for link in Path("/proc/self/fd").iterdir():
-        if link.is_symlink() and link.readlink() == settings.data / "lock":
-            return int(link.name)
-    raise AssertionError

@@ -1,6 +1,7 @@
 """The supervisor: whatever is killed comes back, and whatever it started ends with it."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from adapters.embedded.applications import application
 from adapters.embedded.instance import attached, running_instance
+from adapters.embedded.places import make_data_folder
 from adapters.embedded.processes import Popen, Program, command_line, free_port, spawn
-from adapters.embedded.record import Instance
+from adapters.embedded.record import MARK, Instance, end_former
 from adapters.embedded.supervisor import Supervisor
 from adapters.embedded.urls import Urls
 from adapters.settings import Settings
@@ -62,25 +65,27 @@ def test_it_says_where_it_is_ready_and_stops_cleanly_in_time(settings: Settings)
 
 def test_every_process_that_is_killed_comes_back(settings: Settings) -> None:
     with running(settings) as (_, instance):
-        _commit(instance, 1)
+        fact = _commit(instance)
+        busy = psycopg.connect(instance.admin_database_url, autocommit=True)
+        busy.pgconn.send_query(b"DO $$ BEGIN LOOP END LOOP; END $$")
         for name, pid in instance.processes.items():
             os.kill(pid, signal.SIGKILL)
-            _until(lambda name=name, pid=pid: _pid(settings, name) not in {None, pid})
+            _until_replaced(settings, name, pid)
         now = running_instance(settings)
         assert now is not None
         assert now.database_url == instance.database_url
-        _until(lambda: _committed(now) == [1])
+        _until(lambda: fact in _committed(now))
+        busy.close()
         assert sorted(_alive(now)) == sorted(now.processes)
 
 
 def test_a_killed_supervisor_stops_no_later_start_and_loses_no_commit(settings: Settings) -> None:
     with running(settings) as (process, instance):
-        _commit(instance, 1)
-        _commit(instance, 2)
+        fact = _commit(instance)
         process.kill()
         process.wait()
         with running(settings) as (_, again):
-            assert _committed(again) == [1, 2]
+            assert fact in _committed(again)
             assert _alive(instance) == []
 
 
@@ -118,6 +123,33 @@ def test_no_application_holds_the_administrators_credential(
     assert not any("secret" in value for value in environment.values())
     assert environment["DATABASE_URL"] == urls.database_url
     assert environment["ASIENTO_DATA"] == str(settings.data)
+
+
+def test_an_administrators_credential_in_the_env_file_is_covered(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_ADMIN_URL", raising=False)
+    read = replace(settings, database_admin_url="postgresql://admin:secret@db/asiento")
+    urls = Urls(
+        database_url="postgresql://asiento:x@db/asiento",
+        admin_database_url="postgresql://admin:secret@db/asiento",
+        redis_url="redis://r/0",
+    )
+    environment = application("api", COMMAND, read, urls).environment
+    assert environment["DATABASE_ADMIN_URL"] == urls.database_url
+
+
+def test_a_process_that_outlived_its_supervisor_is_ended_before_the_start(
+    settings: Settings,
+) -> None:
+    data = make_data_folder(settings)
+    outlived = subprocess.Popen([SLEEP, "60"], env={MARK: str(data)})
+    strangers = subprocess.Popen([SLEEP, "60"], env={MARK: f"{data}2"})
+    end_former(data)
+    assert outlived.wait() == -signal.SIGTERM
+    assert strangers.poll() is None
+    strangers.terminate()
+    strangers.wait()
 
 
 def test_a_command_attaches_to_the_instance_that_runs(settings: Settings) -> None:
@@ -203,6 +235,10 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def _until_replaced(settings: Settings, name: str, pid: int) -> None:
+    _until(lambda: _pid(settings, name) not in {None, pid})
+
+
 def _pid(settings: Settings, name: str) -> int | None:
     instance = running_instance(settings)
     return instance.processes.get(name) if instance else None
@@ -212,12 +248,14 @@ def _alive(instance: Instance) -> list[str]:
     return [name for name, pid in instance.processes.items() if command_line(pid)]
 
 
-def _commit(instance: Instance, fact: int) -> None:
+def _commit(instance: Instance) -> int:
+    fact = secrets.randbelow(2**31)
     with psycopg.connect(instance.admin_database_url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS fact (id int)")
         connection.execute("INSERT INTO fact VALUES (%s)", (fact,))
+    return fact
 
 
-def _committed(instance: Instance) -> list[int]:
+def _committed(instance: Instance) -> set[int]:
     with psycopg.connect(instance.admin_database_url) as connection:
-        return [fact for (fact,) in connection.execute("SELECT id FROM fact ORDER BY id")]
+        return {fact for (fact,) in connection.execute("SELECT id FROM fact")}

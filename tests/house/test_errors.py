@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tests.house.source import LAYERS, Source, dotted, python, source
 
-CODE = r"[a-z][a-z_]*(?:\.[a-z][a-z_]*)+"
+CODE = r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+"
 ROW = rf"^\| `({CODE})` \| [^|]+ \| [^|]+ \|$"
 PRODUCT = tuple(each for each in python() if each.layer in LAYERS)
 
@@ -75,8 +75,9 @@ def test_the_documented_codes_stand_once_and_in_order() -> None:
 
 
 def test_every_code_is_dotted_and_lower_case() -> None:
-    odd = [each for each in raised(PRODUCT) if each.code and not re.fullmatch(CODE, each.code)]
-    assert not odd
+    codes = ((each.where, each.code) for each in raised(PRODUCT) if each.code)
+    odd = [f"{where}: {code}" for where, code in codes if not re.fullmatch(CODE, code)]
+    assert not odd, "Use module.what_happened:\n" + "\n".join(odd)
 
 
 def test_a_rule_refuses_with_a_literal_code_of_its_own_module() -> None:

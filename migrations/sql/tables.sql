@@ -61,9 +61,9 @@ CREATE TABLE import_row (
     tenant_id uuid NOT NULL,
     batch text COLLATE "C" NOT NULL,
     document text COLLATE "C" NOT NULL,
-    row_no integer NOT NULL,
+    line integer NOT NULL,
     cells text NOT NULL,
-    PRIMARY KEY (tenant_id, batch, document, row_no)
+    PRIMARY KEY (tenant_id, batch, document, line)
 );
 COMMENT ON TABLE import_row IS
     'Rows of files on their way in, as they came: cells is a JSON array of texts.';
@@ -71,13 +71,13 @@ COMMENT ON TABLE import_row IS
 CREATE TABLE import_error (
     tenant_id uuid NOT NULL,
     batch text COLLATE "C" NOT NULL,
-    row_no integer NOT NULL,
+    line integer NOT NULL,
     document text COLLATE "C" NOT NULL,
     code text NOT NULL,
     column_name text NOT NULL,
     value text NOT NULL,
     reason text NOT NULL,
-    PRIMARY KEY (tenant_id, batch, row_no)
+    PRIMARY KEY (tenant_id, batch, line)
 );
 COMMENT ON TABLE import_error IS 'Why a row of a file was rejected or held back.';
 CREATE INDEX import_error_document ON import_error (tenant_id, batch, document);

@@ -11,7 +11,7 @@ BEGIN
         WHERE pronamespace = 'public'::regnamespace AND prosecdef
           AND proname IN (
             'append_events_v1', 'lagging_v1', 'heads_v1', 'cursors_v1', 'expire_keys_v1',
-            'forget_cursors_v1'
+            'forget_cursors_v1', 'unended_jobs_v1'
           )
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO asiento_appender', signature);

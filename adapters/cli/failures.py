@@ -1,0 +1,57 @@
+"""Exit codes: 1 refused or failed, 2 wrong usage, 3 a server can't be reached."""
+
+from typing import Final
+
+import psycopg
+from cyclopts import CycloptsError
+from redis.exceptions import ConnectionError as RedisAway
+
+from adapters.cli.output import Failure
+from adapters.postgres.connections import unavailable
+from application.errors import ApplicationError, Malformed, Unavailable
+from domain.kernel import Refused
+
+FAILED: Final = 1
+MISUSED: Final = 2
+UNREACHABLE: Final = 3
+NOT_MIGRATED: Final = Failure(
+    code="database.not_migrated",
+    message="This database lacks the tables or functions of this version.",
+    hint="Run `asiento migrate`.",
+    exit_code=FAILED,
+)
+
+
+def failure_of(error: Exception) -> Failure | None:
+    """Say what went wrong and who can mend it; None: it is a bug, and should be seen whole."""
+    match error:
+        case Refused() | ApplicationError():
+            failure = Failure(
+                code=error.code,
+                message=error.message,
+                hint=error.hint,
+                exit_code=_exit_code(error),
+            )
+        case CycloptsError():
+            hint = "`asiento --help` lists the commands, and a command's --help its options."
+            failure = Failure(code="usage", message=str(error), hint=hint, exit_code=MISUSED)
+        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedFunction():
+            failure = NOT_MIGRATED
+        case psycopg.OperationalError():
+            return failure_of(unavailable(error))
+        case RedisAway():
+            failure = Failure(
+                code="redis.unavailable",
+                message=f"Redis can't be reached or broke off ({type(error).__name__}).",
+                hint="Nothing acknowledged was lost. Ask again when it is back.",
+                exit_code=UNREACHABLE,
+            )
+        case _:
+            return None
+    return failure
+
+
+def _exit_code(error: Refused | ApplicationError) -> int:
+    if isinstance(error, Unavailable):
+        return UNREACHABLE
+    return MISUSED if isinstance(error, Malformed) else FAILED

@@ -1,0 +1,124 @@
+"""`asiento`: the table of contents of the CLI. A command's module is imported when it runs.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a server can't be reached.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from cyclopts import App, Group
+
+from adapters.cli.output import Result, forget_stdout, show, show_failure
+
+JSON_FLAG: Final = "--json"
+INTERRUPTED: Final = 130
+EPILOGUE: Final = (
+    "With --json, any command gives one JSON document on stdout and nothing else there. "
+    "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a server can't be reached."
+)
+COMMANDS: Final = {
+    "up": ("processes:up", "Run everything on this machine, in the foreground."),
+    "api": ("processes:api", "Serve GraphQL, REST and their documentation."),
+    "projector": ("processes:projector", "Fold events into read models."),
+    "worker": ("processes:worker", "Work on jobs."),
+    "scheduler": ("processes:scheduler", "Queue again what was lost."),
+    "migrate": ("upkeep:migrate", "Bring the database to this version."),
+    "settings": ("upkeep:settings", "List every setting, its meaning and its source."),
+    "health": ("health:health", "Tell whether everything answers and keeps up."),
+    "events": ("events:events", "Write the log of a tenant as JSON lines."),
+    "import": ("imports:import_file", "Take a file through all steps into the books."),
+    "demo": ("demo:demo", "Import, watch, query and verify generated invoices."),
+}
+GROUPS: Final = {
+    "tenant": (
+        "Companies on the system.",
+        {"create": ("tenants:create", "Open the books of a company.")},
+    ),
+    "audit": (
+        "The proof that nothing was changed.",
+        {"verify": ("audit:verify", "Recompute the hash chain of a tenant's log.")},
+    ),
+    "projections": (
+        "Read models: how far they are, and making them anew.",
+        {
+            "list": ("projections:list_all", "How far each projection is, for each tenant."),
+            "rebuild": ("projections:rebuild", "Fold a read model anew from its events."),
+            "retry": ("projections:retry", "Try a failing event again."),
+            "skip": ("projections:skip", "Leave a failing event out, and say why."),
+        },
+    ),
+}
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    as_json = JSON_FLAG in arguments
+    tokens = [each for each in arguments if each != JSON_FLAG]
+    try:
+        answer: Result | int | None = make_app(tokens)(
+            tokens, exit_on_error=False, print_error=False
+        )
+        return show(answer, as_json=as_json)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        forget_stdout()
+        return 0
+    except Exception as error:
+        # What can be told apart here needs the libraries that raise it.
+        from adapters.cli.failures import failure_of  # noqa: PLC0415
+
+        failure = failure_of(error)
+        if failure is None:
+            raise
+        return show_failure(failure, as_json=as_json)
+
+
+def make_app(tokens: Sequence[str] = ()) -> App:
+    """Describe the commands that *tokens* may name."""
+    app = App(
+        name="asiento",
+        help="The back office of small and medium companies, as a ledger of events.",
+        help_epilogue=EPILOGUE,
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    for name, (path, purpose) in COMMANDS.items():
+        app.command(f"adapters.cli.{path}", name=name, help=purpose)
+    for group, (purpose, commands) in GROUPS.items():
+        app.command(member := App(name=group, help=purpose))
+        for name, (path, its_purpose) in commands.items():
+            member.command(f"adapters.cli.{path}", name=name, help=its_purpose)
+    if not tokens or tokens[0] not in {*COMMANDS, *GROUPS}:
+        _add_derived(app)
+    return app
+
+
+def _add_derived(app: App) -> None:
+    """Add every command of the application that has a route, under its own name."""
+    # It imports every module of the application, which a process need not wait for.
+    from application.kernel import exposed_commands  # noqa: PLC0415
+
+    group = Group("Commands of the business", sort_key=1)
+    for exposed in exposed_commands().values():
+        name = exposed.command.__name__
+        if exposed.route is not None:
+            purpose = (exposed.command.__doc__ or "").partition("\n")[0]
+            path = f"adapters.cli.derived:{name}"
+            app.command(path, name=kebab(name), help=purpose, group=group)
+
+
+def kebab(name: str) -> str:
+    """Write ``DraftInvoice`` as ``draft-invoice``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Following a job from anywhere: its milestones out of the log, the ticks between out of Redis.
+
+What Redis loses, the log still tells; so a follower that comes late or falls behind misses no
+milestone, and ends when the job does.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from msgspec import Struct
+
+from adapters.redis.hub import News, Tick
+from adapters.runtime import Runtime
+from application.codec import decode
+from application.errors import NotFound
+from application.ports import BoundaryQuery, StoredEvent
+from domain.ids import JobId, TenantId
+from domain.jobs import Job, JobStatus
+from domain.kernel import event_types_of
+from projections.jobs import JobRow, Jobs
+from projections.kernel import fold
+
+LOOK_SECONDS: Final = 1.0
+"""How often the log is looked at where nothing is heard."""
+
+REST_SECONDS: Final = 0.05
+"""News that come together are answered together."""
+
+MILESTONES: Final = tuple(event.__name__ for event in event_types_of(Job.evolve))
+ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
+
+
+class JobNews(Struct, frozen=True, kw_only=True):
+    """How far a job is. Done and total count what the job counts, such as rows.
+
+    Attributes:
+        cursor: The position of the last milestone: following after it misses nothing.
+        code: Why the job failed, for programs; None unless it did.
+
+    """
+
+    cursor: int
+    status: JobStatus
+    done: int
+    total: int | None
+    message: str
+    code: str | None = None
+    hint: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+async def follow_job(
+    runtime: Runtime, tenant: TenantId, job: JobId, after: int = 0
+) -> AsyncIterator[JobNews]:
+    """Yield each milestone after the position *after*, with ticks between, until the job ends.
+
+    Raises:
+        NotFound: The tenant has no such job.
+        Unavailable: PostgreSQL is away. Follow again after the last cursor.
+
+    """
+    loop = asyncio.get_running_loop()
+    rows: dict[str, JobRow] = {}
+    cursor, look_at = 0, 0.0
+    async with runtime.hub.listen() as news:
+        tick = await runtime.hub.last_tick(tenant, job)
+        while True:
+            if loop.time() >= look_at:
+                for stored in await _milestones(runtime, tenant, job, cursor):
+                    fold(Jobs, rows, decode(stored))
+                    cursor = stored.position
+                    if cursor > after:
+                        yield _milestone(rows[job], cursor)
+                look_at = loop.time() + LOOK_SECONDS
+            if job not in rows:
+                raise NotFound("jobs.absent", f"There is no job {job}.", hint="List the jobs.")
+            if rows[job].status in ENDED:
+                return
+            if tick is not None and tick.done > rows[job].done:
+                yield _between(tick, rows[job], cursor)
+            tick, grown = await _next(news, tenant, job)
+            look_at = 0.0 if grown else look_at
+
+
+async def _milestones(
+    runtime: Runtime, tenant: TenantId, job: JobId, after: int
+) -> tuple[StoredEvent, ...]:
+    boundary = BoundaryQuery(tag=f"job:{job}", types=MILESTONES, after=after)
+    return (await runtime.store.look(tenant, [boundary])).events
+
+
+async def _next(
+    news: "asyncio.Queue[News]", tenant: TenantId, job: JobId
+) -> tuple[Tick | None, bool]:
+    """Wait for news: the last tick of the job, and whether the log may have grown."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            heard = await news.get()
+            while not _is_about(heard, tenant, job):
+                heard = await news.get()
+    except TimeoutError:
+        return None, True
+    await asyncio.sleep(REST_SECONDS)
+    mine = [
+        each
+        for each in (heard, *(news.get_nowait() for _ in range(news.qsize())))
+        if _is_about(each, tenant, job)
+    ]
+    ticks = [each for each in mine if isinstance(each, Tick)]
+    return (ticks[-1] if ticks else None), len(ticks) < len(mine)
+
+
+def _is_about(heard: News, tenant: TenantId, job: JobId) -> bool:
+    return heard.tenant == tenant and (not isinstance(heard, Tick) or heard.job == job)
+
+
+def _milestone(row: JobRow, cursor: int) -> JobNews:
+    return JobNews(
+        cursor=cursor,
+        status=row.status,
+        done=row.done,
+        total=row.total,
+        message=row.message,
+        code=row.error_code,
+        hint=row.hint,
+    )
+
+
+def _between(tick: Tick, row: JobRow, cursor: int) -> JobNews:
+    return JobNews(
+        cursor=cursor,
+        status=row.status,
+        done=tick.done,
+        total=tick.total,
+        message=tick.message,
+    )

@@ -1,0 +1,172 @@
+"""Types of GraphQL out of types of ours: rows and values as objects, commands and values as inputs.
+
+Objects read the structs as they are. Inputs become plain data again, which the application
+checks as it checks every other surface's.
+"""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from types import GenericAlias, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NewType,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import strawberry
+from msgspec import Meta, structs
+from strawberry import UNSET
+
+from adapters.graphql.scalars import Json, Long
+from adapters.postgres.tables import plain_type
+from domain.kernel import Command, Value, filled_fields
+from projections.kernel import ReadModel
+
+PLAIN: Final[dict[object, object]] = {
+    bool: bool,
+    int: Long,
+    str: str,
+    Decimal: Decimal,
+    date: date,
+    datetime: datetime,
+}
+
+LISTS: Final[tuple[object, ...]] = (tuple, list, Sequence)
+Hint = Any  # Annotations are of any kind.
+Shape = Callable[[type[Value]], type]
+
+
+def singular(model: type[ReadModel[Any]]) -> str:
+    """Name the type of one row: ``InvoiceRow`` is an ``Invoice``."""
+    return model.row.__name__.removesuffix("Row")
+
+
+@cache
+def row_type(model: type[ReadModel[Any]]) -> type:
+    """Make the object type of a row. Its key is its ``id``."""
+    return _object(model.row, singular(model), key=model.key)
+
+
+@cache
+def value_type(value: type[Value]) -> type:
+    """Make the object type of a value inside a row."""
+    return _object(value, value.__name__)
+
+
+@cache
+def input_type(value: type[Value]) -> type:
+    """Make the input type of a command, or of a value inside one.
+
+    What the application fills in or has a default for may be left out.
+    """
+    hints = get_type_hints(value, include_extras=True)
+    optional = filled_fields(value) if issubclass(value, Command) else ()
+    annotations: dict[str, Hint] = {}
+    fields: dict[str, object] = {}
+    for field in structs.fields(value):
+        shape = shape_of(hints[field.name], input_type)
+        may_miss = not field.required or field.name in optional
+        annotations[field.name] = shape | None if may_miss else shape
+        default = {"default": UNSET} if may_miss else {}
+        fields[field.name] = strawberry.field(description=explained(hints[field.name]), **default)
+    made = made_class(f"{value.__name__}Input", annotations, fields)
+    return strawberry.input(made, description=summary(value))
+
+
+def given(value: Any) -> Any:  # noqa: ANN401 - plain data of any shape.
+    """Turn an input back into plain data. What is null counts as left out."""
+    if dataclasses.is_dataclass(value):
+        items = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {name: given(item) for name, item in items if item is not UNSET and item is not None}
+    if isinstance(value, list):
+        return [given(item) for item in value]
+    return value
+
+
+def shape_of(hint: Hint, nested: Shape) -> Hint:
+    """Translate an annotation; *nested* makes the types of values inside."""
+    base = _base(hint, nested)
+    return base | None if _nullable(hint) else base
+
+
+def is_id(hint: Hint) -> bool:
+    """Tell whether a field holds an id: a ``NewType`` of that name."""
+    return any(name.endswith("Id") for name in _new_types(hint))
+
+
+def made_class(
+    name: str, annotations: Mapping[str, Hint], fields: Mapping[str, object] | None = None
+) -> type:
+    """Make a class as if it stood in a file."""
+    return type(name, (), {"__annotations__": dict(annotations), **(fields or {})})
+
+
+def summary(thing: object) -> str | None:
+    """Return the docstring without its sections, as one paragraph; None where there is none."""
+    own = thing.__dict__.get("__doc__") if isinstance(thing, type) else None
+    text = inspect.cleandoc(own).partition("\n\nAttributes:")[0] if own else ""
+    return " ".join(text.split()) or None
+
+
+def explained(hint: Hint) -> str | None:
+    """Say what the type of a field can't: its meaning, and what words it takes."""
+    plain = plain_type(hint)
+    if get_origin(plain) is Literal:
+        return f"One of: {', '.join(get_args(plain))}."
+    return next((meta.description for meta in _metas(hint) if meta.description), None)
+
+
+def _object(struct: type[Value], name: str, key: str | None = None) -> type:
+    hints = get_type_hints(struct, include_extras=True)
+    annotations: dict[str, Hint] = {}
+    fields: dict[str, object] = {}
+    for field in struct.__struct_fields__:
+        hint = hints[field]
+        annotations[field] = strawberry.ID if field == key else shape_of(hint, value_type)
+        fields[field] = strawberry.field(
+            name="id" if field == key else None, description=explained(hint)
+        )
+    return strawberry.type(made_class(name, annotations, fields), description=summary(struct))
+
+
+def _base(hint: Hint, nested: Shape) -> Hint:
+    if is_id(hint):
+        return strawberry.ID
+    plain = plain_type(hint)
+    if get_origin(plain) is Literal:
+        return str
+    if get_origin(plain) in LISTS:
+        return GenericAlias(list, (shape_of(get_args(plain)[0], nested),))
+    if isinstance(plain, type) and issubclass(plain, Value):
+        return nested(plain)
+    return PLAIN.get(plain, Json)
+
+
+def _nullable(hint: Hint) -> bool:
+    origin: object = get_origin(hint)
+    if origin is Annotated:
+        return _nullable(get_args(hint)[0])
+    return type(None) in get_args(hint)
+
+
+def _new_types(hint: Hint) -> list[str]:
+    if isinstance(hint, NewType):
+        return [hint.__name__]
+    origin: object = get_origin(hint)
+    if isinstance(origin, type) and origin not in {Annotated, UnionType}:
+        return []  # Ids in a list are not the field's own.
+    return [name for arg in get_args(hint) for name in _new_types(arg)]
+
+
+def _metas(hint: Hint) -> list[Meta]:
+    found = [arg for arg in get_args(hint) if isinstance(arg, Meta)]
+    return found + [meta for arg in get_args(hint) for meta in _metas(arg)]

@@ -1,0 +1,38 @@
+"""A lock that lives as long as its holder's connection: who is killed lets go of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, LiteralString
+
+from psycopg import OperationalError
+
+from adapters.postgres.connections import connect, unavailable
+
+TRY: LiteralString = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+WAIT_SECONDS: Final = 0.2
+
+
+@asynccontextmanager
+async def held(url: str, name: str, *, seconds_max: float) -> AsyncIterator[bool]:
+    """Hold the lock *name*, waiting for it; yield False where another held it all the time.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+
+    """
+    connection = await connect(url)
+    try:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds_max
+        try:
+            while not (row := await (await connection.execute(TRY, (name,))).fetchone()) or not row[0]:
+                if loop.time() > deadline:
+                    yield False
+                    return
+                await asyncio.sleep(WAIT_SECONDS)
+        except OperationalError as error:
+            raise unavailable(error) from error
+        yield True
+    finally:
+        await connection.close()

@@ -1,0 +1,163 @@
+"""The projector: every consumer of every log, driven on, exactly once each.
+
+A consumer's position moves in the transaction that writes its rows. Processes share the work
+by locking cursors; hints say where there is news, and a look at all heads finds what they lost.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, LiteralString
+
+import structlog
+
+from adapters.postgres.connections import Connection, Pool, tenant_transaction
+from adapters.postgres.folding import Folded, fold_batch
+from adapters.postgres.read_models import table_of
+from application.errors import Unavailable
+from domain.ids import SYSTEM_TENANT, TenantId
+from projections.kernel import read_models
+
+POLL_SECONDS: Final = 1.0
+WORK_MAX: Final = 1_000
+RETRY_SECONDS: Final = 0.5
+CONCURRENT_MAX: Final = 4
+
+CLAIM: LiteralString = """
+SELECT position FROM projection_cursor
+WHERE tenant_id = %s AND projection = %s AND failed_position IS NULL
+FOR UPDATE SKIP LOCKED
+"""
+BEGIN: LiteralString = """
+INSERT INTO projection_cursor (tenant_id, projection, position) VALUES (%s, %s, 0)
+ON CONFLICT DO NOTHING
+"""
+HEAD: LiteralString = "SELECT position FROM log_head WHERE tenant_id = %s"
+MOVE: LiteralString = """
+UPDATE projection_cursor SET position = %s, updated_at = now()
+WHERE tenant_id = %s AND projection = %s AND position = %s
+"""
+FAIL: LiteralString = """
+UPDATE projection_cursor SET failed_position = %s, error = %s, updated_at = now()
+WHERE tenant_id = %s AND projection = %s
+"""
+LAGGING: LiteralString = "SELECT tenant_id::text, consumer FROM lagging_v1(%s, %s, %s)"
+
+Consumer = Callable[[Connection, TenantId, int, int], Awaitable[Folded]]
+"""Takes a transaction, a tenant, a position and a head; says how far it came."""
+log = structlog.get_logger()
+
+
+def projections() -> tuple[dict[str, Consumer], dict[str, Consumer]]:
+    """Make the consumers that fold read models: those of tenants, those of the system."""
+    tenants: dict[str, Consumer] = {}
+    system: dict[str, Consumer] = {}
+    for name, model in read_models().items():
+        (system if model.system else tenants)[name] = _folder(name)
+    return tenants, system
+
+
+def _folder(name: str) -> Consumer:
+    table = table_of(read_models()[name])
+
+    async def consume(connection: Connection, tenant: TenantId, after: int, head: int) -> Folded:
+        return await fold_batch(connection, table, tenant, after=after, until=head)
+
+    return consume
+
+
+class Projector:
+    """Drives consumers until it is stopped."""
+
+    def __init__(
+        self, pool: Pool, consumers: dict[str, Consumer], system_consumers: dict[str, Consumer]
+    ) -> None:
+        self._pool = pool
+        self._consumers = consumers
+        self._system_consumers = system_consumers
+        self._hinted: set[TenantId] = set()
+        self._wake = asyncio.Event()
+
+    def hint(self, tenant: TenantId) -> None:
+        """Say that the log of *tenant* has grown."""
+        self._hinted.add(tenant)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled; PostgreSQL may go away and come back."""
+        while True:
+            try:
+                await self.catch_up()
+                while await self._hint_arrived():
+                    hinted, self._hinted = self._hinted, set()
+                    await self._advance_all(
+                        [(tenant, name) for tenant in hinted for name in self._names(tenant)]
+                    )
+            except Unavailable as error:
+                log.warning("projector.waiting", reason=error.message)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Drive on whatever is behind, until nothing is."""
+        while work := await self._lagging():
+            if not await self._advance_all(work):
+                return  # Others hold the rest.
+
+    def _names(self, tenant: TenantId) -> Sequence[str]:
+        consumers = self._system_consumers if tenant == SYSTEM_TENANT else self._consumers
+        return list(consumers)
+
+    async def _hint_arrived(self) -> bool:
+        try:
+            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+        except TimeoutError:
+            return False
+        self._wake.clear()
+        return True
+
+    async def _lagging(self) -> list[tuple[TenantId, str]]:
+        asked = (list(self._consumers), list(self._system_consumers), WORK_MAX)
+        async with tenant_transaction(self._pool, SYSTEM_TENANT) as connection:
+            cursor = await connection.execute(LAGGING, asked)
+            return [(TenantId(tenant), name) for tenant, name in await cursor.fetchall()]
+
+    async def _advance_all(self, work: Sequence[tuple[TenantId, str]]) -> bool:
+        """Drive these on, some at a time; tell whether any of them moved."""
+        room = asyncio.Semaphore(CONCURRENT_MAX)
+
+        async def one(tenant: TenantId, name: str) -> bool:
+            async with room:
+                moved = False
+                while await self.advance(tenant, name):
+                    moved = True
+                return moved
+
+        return any(await asyncio.gather(*(one(tenant, name) for tenant, name in work)))
+
+    async def advance(self, tenant: TenantId, name: str) -> bool:
+        """Take one batch; tell whether the cursor moved."""
+        consumers = self._system_consumers if tenant == SYSTEM_TENANT else self._consumers
+        async with tenant_transaction(self._pool, tenant) as connection:
+            position, head = await _claim(connection, tenant, name)
+            if position is None or position >= head:
+                return False
+            folded = await consumers[name](connection, tenant, position, head)
+            move = (folded.position, tenant, name, position)
+            moved = (await connection.execute(MOVE, move)).rowcount
+            if moved != 1:
+                raise RuntimeError(f"The cursor of {name} moved while it was locked.")
+            if folded.failure is not None:
+                at, error = folded.failure.position, str(folded.failure)
+                await connection.execute(FAIL, (at, error, tenant, name))
+                log.error("projection.failed", projection=name, tenant=tenant, error=error)
+        return folded.failure is None
+
+
+async def _claim(connection: Connection, tenant: TenantId, name: str) -> tuple[int | None, int]:
+    """Lock the cursor if it is free, and return it with the head."""
+    row: tuple[Any, ...] | None  # Any: columns of several types.
+    row = await (await connection.execute(CLAIM, (tenant, name))).fetchone()
+    if row is None:
+        await connection.execute(BEGIN, (tenant, name))
+        row = await (await connection.execute(CLAIM, (tenant, name))).fetchone()
+    head = await (await connection.execute(HEAD, (tenant,))).fetchone()
+    return (row[0] if row else None), (head[0] if head else 0)

@@ -1,0 +1,196 @@
+"""Commands over REST: for each that has a route, a handler, typed by the command's own fields."""
+
+import inspect
+import re
+from collections.abc import Iterable
+from functools import cache
+from http import HTTPStatus
+from typing import Annotated, Any, Final, TypeAlias, get_type_hints
+
+import msgspec
+from litestar import Request, Response
+from litestar.datastructures import State
+from litestar.enums import HttpMethod
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from adapters.rest.problems import documented
+from adapters.rest.signatures import with_signature
+from adapters.runtime import Runtime
+from application.bus import KEY_LENGTH_MAX
+from application.kernel import Context, Exposed, Outcome, build, exposed_commands
+from domain.kernel import Command, filled_fields
+
+CommandRequest: TypeAlias = Request[Context, str, State]
+PLACE: Final = re.compile(r"\{(\w+)\}")
+JOB: Final = "job"
+ERRORS: Final = documented(400, 401, 403, 409, 412, 429, 503)
+MEANINGS: Final = {
+    200: "Done. Without events it was so already, and nothing had to happen.",
+    201: "It is made, under the ids of this answer.",
+    202: "The job is queued.",
+}
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        header="Idempotency-Key",
+        max_length=KEY_LENGTH_MAX,
+        description="Sent again with the same request, it gets the first result again.",
+    ),
+]
+
+
+class Happened(Struct, frozen=True, kw_only=True):
+    """An event that the command made, and where it stands in the tenant's log."""
+
+    type: str
+    position: int
+
+
+def command_handlers() -> list[HTTPRouteHandler]:
+    """Make the handlers of every command that has a route."""
+    public = {exposed.route: exposed for exposed in exposed_commands().values() if exposed.route}
+    return [_handler(public[route]) for route in sorted(public)]
+
+
+def respond(command: Command, outcome: Outcome) -> Response[Any]:  # Any: of its own result type.
+    """Tell the caller what happened: 202 with a job, 201 with new ids, else 200."""
+    job = outcome.ids.get(JOB) or _named_job(command)
+    status = HTTPStatus.OK
+    if job:
+        status = HTTPStatus.ACCEPTED
+    elif outcome.ids:
+        status = HTTPStatus.CREATED
+    result = {
+        "position": outcome.position,
+        "events": [Happened(type=name, position=at) for name, at in outcome.events],
+        **outcome.ids,
+        **({JOB: job} if job else {}),
+    }
+    return Response(result, status_code=status)
+
+
+def _named_job(command: Command) -> str | None:
+    """Return the job that the caller named, which is there; one that we would make is not."""
+    return None if JOB in filled_fields(type(command)) else getattr(command, JOB, None)
+
+
+def _handler(exposed: Exposed) -> HTTPRouteHandler:
+    command = exposed.command
+    method, _, path = (exposed.route or "").partition(" ")
+    statuses = _statuses(command)
+    spec = {
+        status: ResponseSpec(
+            result_of(command), description=MEANINGS[status], generate_examples=False
+        )
+        for status in statuses
+    }
+    return HTTPRouteHandler(
+        PLACE.sub(r"{\1:str}", path),
+        http_method=HttpMethod(method),
+        status_code=statuses[-1],
+        operation_id=command.__name__,
+        summary=_spaced(command.__name__),
+        description=inspect.getdoc(command),
+        response_description=MEANINGS[statuses[-1]],
+        tags=[exposed.permission.partition(".")[0]],
+        responses={**spec, **ERRORS},
+    )(_function(command, PLACE.findall(path)))
+
+
+def _function(command: type[Command], in_path: list[str]) -> Any:  # noqa: ANN401 - its signature is made here.
+    async def run(
+        request: CommandRequest,
+        idempotency_key: str | None,
+        data: Struct | None = None,
+        **places: str,
+    ) -> Response[Any]:
+        given = _given(data) | places
+        runtime: Runtime = request.app.state.runtime
+        built = build(command, given, runtime.clock)
+        outcome = await runtime.bus.execute(built, request.user, key=idempotency_key)
+        return respond(built, outcome)
+
+    body = body_of(command, in_path)
+    hints: dict[str, Any] = {  # Any: annotations.
+        "request": CommandRequest,
+        "idempotency_key": IdempotencyKey,
+        **({"data": body} if body else {}),
+        **dict.fromkeys(in_path, str),
+    }
+    return with_signature(run, command.__name__, hints, result_of(command))
+
+
+def _given(data: Struct | None) -> dict[str, object]:
+    return {} if data is None else {name: getattr(data, name) for name in data.__struct_fields__}
+
+
+def body_of(command: type[Command], in_path: Iterable[str]) -> type[Struct] | None:
+    """Make the shape of a command's body: its fields but for those in the path."""
+    hints = get_type_hints(command, include_extras=True)
+    filled = filled_fields(command)
+    fields: list[Any] = []  # Any: as msgspec.defstruct takes them.
+    for each in structs.fields(command):
+        hint = hints[each.name]
+        if each.name in in_path:
+            continue
+        if each.name in filled:
+            fields.append((each.name, hint | UnsetType, UNSET))
+        elif each.required:
+            fields.append((each.name, hint))
+        else:
+            fields.append((each.name, hint, _default(each)))
+    if not fields:
+        return None
+    return msgspec.defstruct(
+        f"{command.__name__}Input",
+        fields,
+        module=__name__,
+        kw_only=True,
+        frozen=True,
+        forbid_unknown_fields=True,
+    )
+
+
+def _default(each: structs.FieldInfo) -> object:
+    if each.default is not msgspec.NODEFAULT:
+        return each.default
+    return msgspec.field(default_factory=each.default_factory)
+
+
+@cache
+def result_of(command: type[Command]) -> type[Struct]:
+    """Make the shape of a command's answer: the position, the events, and the ids it made."""
+    ids = [(name, str | UnsetType, UNSET) for name in _made(command)]
+    return msgspec.defstruct(
+        f"{command.__name__}Result",
+        [("position", int), ("events", list[Happened]), *ids],
+        module=__name__,
+        kw_only=True,
+        frozen=True,
+    )
+
+
+def _made(command: type[Command]) -> list[str]:
+    """Name the ids in a command's answer."""
+    filled = {name for name in filled_fields(command) if _is_text(get_type_hints(command)[name])}
+    return [name for name in command.__struct_fields__ if name in filled or name == JOB]
+
+
+def _is_text(hint: Any) -> bool:  # noqa: ANN401 - an annotation may be anything.
+    return getattr(hint, "__supertype__", hint) is str
+
+
+def _statuses(command: type[Command]) -> tuple[int, ...]:
+    """Name the statuses of success, the usual one last."""
+    made = _made(command)
+    if JOB in made:
+        return (200, 202) if JOB in filled_fields(command) else (202,)
+    return (200, 201) if made else (200,)
+
+
+def _spaced(name: str) -> str:
+    """Write a class name as words: ``IssueInvoice`` is ``Issue invoice``."""
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda found: f" {found[0].lower()}", name)

@@ -1,0 +1,28 @@
+"""Logging in over REST."""
+
+from typing import Any, Final
+
+from litestar import Request, post
+from litestar.datastructures import State
+
+from adapters.access.login import AccessToken, Credentials, log_in
+from adapters.rest.authentication import PUBLIC
+from adapters.rest.problems import documented
+
+
+@post(
+    "/login",
+    opt={PUBLIC: True},
+    status_code=200,
+    operation_id="Login",
+    summary="Log in",
+    description="Get an access token for an address and its password.",
+    tags=["access"],
+    responses=documented(400, 401, 429, 503),
+)
+async def login(request: Request[Any, Any, State], data: Credentials) -> AccessToken:
+    address = request.client.host if request.client else ""
+    return await log_in(request.app.state.runtime, data, address)
+
+
+HANDLERS: Final = (login,)

@@ -1,0 +1,157 @@
+"""Every answer that is not a result is problem+json (RFC 9457), with a code and a hint."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, LitestarException
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import UNSET, Struct, UnsetType
+from structlog.contextvars import get_contextvars
+
+from application.errors import ApplicationError
+from domain.kernel import Refused
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = {429: 60, 503: 1}
+HINTS: Final = {
+    400: "Compare the request with /openapi.json.",
+    404: "The addresses there are stand in /openapi.json.",
+    405: "The Allow header names the methods.",
+    413: "Send less at a time, or a file to an import.",
+}
+MEANINGS: Final = {
+    400: "The request can't be understood.",
+    401: "Nobody known is asking.",
+    403: "The caller may not do this.",
+    404: "There is no such thing for this caller.",
+    409: "A rule said no; asking again unchanged can't help.",
+    412: "Somebody else was first: read, then ask again.",
+    429: "Too many requests: wait, then ask again.",
+    503: "A server is away or busy; nothing was lost, so ask again later.",
+}
+log = structlog.get_logger()
+
+
+class Fault(Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with the input, and where."""
+
+    detail: str
+    field: str | None = None
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """What went wrong, for programs (code) and for people (detail, hint)."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str
+    type: str = "about:blank"
+    instance: str | UnsetType = UNSET
+    faults: list[Fault] | UnsetType = UNSET
+
+
+def documented(*statuses: int) -> dict[int, ResponseSpec]:
+    """Describe the errors of an operation for OpenAPI."""
+    return {
+        status: ResponseSpec(
+            data_container=Problem,
+            description=MEANINGS[status],
+            media_type=MEDIA_TYPE,
+            generate_examples=False,
+        )
+        for status in statuses
+    }
+
+
+def application_error(_request: Request[Any, Any, Any], error: ApplicationError) -> Response[bytes]:
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request.not_served", code=error.code, reason=error.message)
+    return answer(error.status, error.code, error.message, error.hint)
+
+
+def refused(_request: Request[Any, Any, Any], error: Refused) -> Response[bytes]:
+    return answer(HTTPStatus.CONFLICT, error.code, error.message, error.hint)
+
+
+def http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Answer what the framework found: no such address, another method, input of another shape."""
+    status = HTTPStatus(error.status_code)
+    code = "input.invalid" if status == HTTPStatus.BAD_REQUEST else _code_of(status)
+    return answer(
+        status,
+        code,
+        error.detail or status.description,
+        HINTS.get(status, "Mend the request, then ask again."),
+        faults=_faults(error),
+        headers=dict(error.headers or {}),
+    )
+
+
+def bug(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Say nothing of a bug to the caller but the id under which the log tells all."""
+    log.error("request.failed", exc_info=error)
+    return answer(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal",
+        "Something went wrong here, and it is no fault of the request.",
+        "Ask again; if it stays, report the instance of this answer.",
+    )
+
+
+def answer(
+    status: int,
+    code: str,
+    detail: str,
+    hint: str,
+    *,
+    faults: list[Fault] | UnsetType = UNSET,
+    headers: dict[str, str] | None = None,
+) -> Response[bytes]:
+    """Make a problem of its parts."""
+    request_id = get_contextvars().get("request_id")
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        hint=hint,
+        instance=f"urn:request:{request_id}" if request_id else UNSET,
+        faults=faults,
+    )
+    headers = headers or {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status in RETRY_AFTER_SECONDS:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS[status])
+    return Response(
+        msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers
+    )
+
+
+def _code_of(status: HTTPStatus) -> str:
+    return f"http.{status.name.lower()}"
+
+
+def _faults(error: HTTPException) -> list[Fault] | UnsetType:
+    extra = getattr(error, "extra", None)
+    if not isinstance(extra, list):
+        return UNSET
+    return [
+        Fault(detail=str(each.get("message", "")), field=each.get("key"))
+        for each in extra
+        if isinstance(each, dict)
+    ] or UNSET
+
+
+HANDLERS: Final[dict[int | type[Exception], Any]] = {  # Any: each takes its own error.
+    ApplicationError: application_error,
+    Refused: refused,
+    HTTPException: http_error,
+    LitestarException: bug,
+    Exception: bug,
+}

@@ -1,0 +1,71 @@
+"""`asiento api`: the API served by uvicorn until a signal ends it."""
+
+import signal
+import socket
+import sys
+from typing import Final
+
+import uvicorn
+
+from adapters.rest.app import make_app
+from adapters.settings import Settings
+
+STOP_SECONDS_MAX: Final = 5
+PING_SECONDS: Final = 20.0
+"""A WebSocket client that went away without a word is found after at most twice this."""
+
+MESSAGE_BYTES_MAX: Final = 1_000_000
+BACKLOG: Final = 2048
+UNREACHABLE: Final = 3
+
+
+def serve(settings: Settings) -> int:
+    """Serve, and return the exit code.
+
+    It is 0 after a signal, 1 where the port is taken, 3 where a server can't be reached.
+    """
+    listener = _listen(settings)
+    if listener is None:
+        return 1
+    server = uvicorn.Server(
+        uvicorn.Config(
+            make_app(settings),
+            loop="uvloop",
+            http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=MESSAGE_BYTES_MAX,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS_MAX,
+        )
+    )
+    # Uvicorn raises the signal again once it has stopped; a clean stop shall exit with 0.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda _number, _frame: None)
+    with listener:
+        server.run([listener])
+    return 0 if server.started else UNREACHABLE
+
+
+def _listen(settings: Settings) -> socket.socket | None:
+    """Take the port before anything else is started, so that a taken one is all that is told."""
+    host, port = settings.asiento_host, settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        sys.stderr.write(
+            f"{host}:{port} can't be listened on: {error.strerror}."
+            " Set PORT or ASIENTO_HOST to another.\n"
+        )
+        return None
+    listener.listen(BACKLOG)
+    listener.set_inheritable(True)
+    return listener

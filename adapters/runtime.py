@@ -1,0 +1,76 @@
+"""What every process is made of: the store, the bus, the hub, wired once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from adapters.blobs.folder import FolderBlobs
+from adapters.postgres.connections import Pool, make_pool
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.redis.hub import Hub
+from adapters.settings import Settings
+from application.bus import Bus
+from application.errors import Malformed
+from application.jobs import companions
+from application.kernel import SystemClock
+
+
+class Runtime(Struct, frozen=True, kw_only=True):
+    """The parts that surfaces, workers and commands of the CLI are built on."""
+
+    settings: Settings
+    pool: Pool
+    redis: Redis
+    hub: Hub
+    store: PostgresEventStore
+    bus: Bus
+    blobs: FolderBlobs
+    clock: SystemClock
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Connect, and at the end append what was taken and disconnect.
+
+    Raises:
+        Malformed: DATABASE_URL or REDIS_URL is not set.
+        Unavailable: PostgreSQL does not answer.
+
+    """
+    if not settings.database_url or not settings.redis_url:
+        raise Malformed(
+            "settings.no_servers",
+            "DATABASE_URL and REDIS_URL are not both set.",
+            hint="Set both, or start `asiento up`, which brings its own servers.",
+        )
+    async with AsyncExitStack() as stack:
+        redis: Redis = Redis.from_url(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        hub = Hub(redis)
+        pool = await stack.enter_async_context(make_pool(settings.database_url))
+        store = await stack.enter_async_context(
+            PostgresEventStore(pool, settings.database_url, hub.announce)
+        )
+        reading = asyncio.create_task(hub.run())
+        stack.push_async_callback(_stop, reading)
+        bus = Bus(store, seconds_max=settings.command_seconds_max, companions=companions)
+        stack.push_async_callback(bus.drain)
+        yield Runtime(
+            settings=settings,
+            pool=pool,
+            redis=redis,
+            hub=hub,
+            store=store,
+            bus=bus,
+            blobs=FolderBlobs(settings.data / "blobs"),
+            clock=SystemClock(),
+        )
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

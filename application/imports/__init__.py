@@ -1,0 +1,54 @@
+"""Imports as the world may call them, and the jobs that their events ask for."""
+
+from application.imports.ingest import ingest
+from application.imports.promote import promote
+from application.imports.validate import validate
+from application.jobs import JobKind
+from application.kernel import Exposed
+from domain.imports import (
+    FileReceived,
+    FinishIngestion,
+    FinishPromotion,
+    FinishValidation,
+    IngestRows,
+    NoteHeader,
+    NoteIngested,
+    NotePromoted,
+    NoteUnreadable,
+    NoteValidated,
+    OpenImportBatch,
+    PromoteImportBatch,
+    PromotionRequested,
+    ValidateImportBatch,
+    ValidationRequested,
+)
+
+WRITE = "imports.batch.write"
+WORK = "imports.batch.work"
+
+COMMANDS = (
+    Exposed(command=OpenImportBatch, permission=WRITE, route="POST /imports/batches"),
+    Exposed(command=IngestRows, permission=WRITE, route="POST /imports/batches/{batch}/ingest"),
+    Exposed(
+        command=ValidateImportBatch,
+        permission=WRITE,
+        route="POST /imports/batches/{batch}/validate",
+    ),
+    Exposed(
+        command=PromoteImportBatch, permission=WRITE, route="POST /imports/batches/{batch}/promote"
+    ),
+    Exposed(command=NoteHeader, permission=WORK),
+    Exposed(command=NoteIngested, permission=WORK),
+    Exposed(command=FinishIngestion, permission=WORK),
+    Exposed(command=NoteUnreadable, permission=WORK),
+    Exposed(command=NoteValidated, permission=WORK),
+    Exposed(command=FinishValidation, permission=WORK),
+    Exposed(command=NotePromoted, permission=WORK),
+    Exposed(command=FinishPromotion, permission=WORK),
+)
+
+JOBS = (
+    JobKind(name="imports.ingest", wanted_by=FileReceived, subject="batch", work=ingest),
+    JobKind(name="imports.validate", wanted_by=ValidationRequested, subject="batch", work=validate),
+    JobKind(name="imports.promote", wanted_by=PromotionRequested, subject="batch", work=promote),
+)

@@ -1,0 +1,80 @@
+"""Validate: every row is read strictly; of each bad one it is kept where and why."""
+
+import asyncio
+from collections.abc import Sequence
+
+from application.jobs import Task
+from application.ports import StagedError, StagedRow
+from domain.ids import BatchId
+from domain.imports import FinishValidation, ImportBatch, NoteValidated
+from domain.imports.cells import RowError, RowReader
+from domain.imports.columns import Layout
+
+
+async def validate(task: Task) -> tuple[int, str]:
+    """Read the rows of a batch, from the last noted one on."""
+    batch_id = BatchId(task.subject)
+    batch = await task.fold(ImportBatch.at(batch=batch_id))
+    if batch.status != "validating" or batch.layout is None:
+        return batch.validated, "The rows were read before."
+    at, done, rejected = (
+        (batch.through_document, batch.through_line),
+        batch.validated,
+        batch.rejected,
+    )
+    if not done:
+        await task.place.staging.clear_errors(task.tenant, batch_id)
+    while rows := await task.place.staging.rows(
+        task.tenant, batch_id, after=at, limit=task.chunk_rows
+    ):
+        errors = await asyncio.to_thread(_check, rows, batch.layout, len(batch.header))
+        await task.place.staging.reject(task.tenant, batch_id, errors)
+        bad = {error.line for error in errors}
+        at = (rows[-1].document, rows[-1].line)
+        await task.execute(
+            NoteValidated(
+                batch=batch_id,
+                through_document=at[0],
+                through_line=at[1],
+                rows=len(rows),
+                rejected=len(bad),
+            )
+        )
+        done, rejected = done + len(rows), rejected + len(bad)
+        await task.report.advance(done, batch.rows)
+    held = await task.place.staging.hold(task.tenant, batch_id)
+    await task.execute(FinishValidation(batch=batch_id, held=held))
+    return done, f"{rejected} rows are rejected, {held} held back."
+
+
+def _check(rows: Sequence[StagedRow], layout: Layout, width: int) -> list[StagedError]:
+    reader = RowReader(layout)
+    errors: list[StagedError] = []
+    for row in rows:
+        try:
+            _check_width(row, width)
+            reader.read(row.cells)
+        except RowError as error:
+            errors.append(
+                StagedError(
+                    document=row.document,
+                    line=row.line,
+                    code=error.code,
+                    column=error.column,
+                    value=error.value,
+                    reason=error.reason,
+                )
+            )
+    return errors
+
+
+def _check_width(row: StagedRow, width: int) -> None:
+    if not row.cells:
+        raise RowError("imports.bad_quotes", "", "", "The quotes of this record are broken.")
+    if len(row.cells) > width and any(row.cells[width:]):
+        raise RowError(
+            "imports.too_many_cells",
+            "",
+            row.cells[width],
+            f"It has {len(row.cells)} cells and the header {width}; a cell may lack its quotes.",
+        )

@@ -1,0 +1,172 @@
+"""Jobs: an event that wants work done is appended together with the job it queues."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import timedelta
+from functools import cache
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+from application.bus import Bus
+from application.discovery import modules_of
+from application.kernel import EVERYTHING, Context, Exposed, Outcome, new_id
+from application.ports import Blobs, Clock, EventStore, Progress, Staging
+from domain.ids import SYSTEM_TENANT, JobId, TenantId
+from domain.jobs import (
+    CancelJob,
+    ConfirmCancel,
+    FailJob,
+    FinishJob,
+    Job,
+    JobQueued,
+    ReportProgress,
+    ReportWaiting,
+    StartJob,
+)
+from domain.kernel import Boundary, Command, Event, Refused, State
+from domain.tenants import CURRENCIES, Tenant
+
+S = TypeVar("S", bound=State)
+MILESTONE_SHARE: Final = 0.05
+MILESTONE_TIME: Final = timedelta(seconds=5)
+
+COMMANDS = (
+    Exposed(command=CancelJob, permission="jobs.job.cancel", route="POST /jobs/{job}/cancel"),
+    Exposed(command=StartJob, permission="jobs.job.work"),
+    Exposed(command=ReportProgress, permission="jobs.job.work"),
+    Exposed(command=ReportWaiting, permission="jobs.job.work"),
+    Exposed(command=FinishJob, permission="jobs.job.work"),
+    Exposed(command=FailJob, permission="jobs.job.work"),
+    Exposed(command=ConfirmCancel, permission="jobs.job.work"),
+)
+
+
+class Cancelled(Exception):
+    """The job was asked to stop, and stops between two chunks."""
+
+
+class Workplace(Struct, frozen=True, kw_only=True):
+    """What work is done with, in a worker process."""
+
+    bus: Bus
+    store: EventStore
+    staging: Staging
+    blobs: Blobs
+    progress: Progress
+    clock: Clock
+    chunk_rows: int
+
+
+class Report:
+    """How far a job is: each step to watchers, every 5 per cent or 5 seconds an event."""
+
+    def __init__(self, task: "Task") -> None:
+        self._task = task
+        self._last_done = 0
+        self._last_at = task.place.clock.now()
+
+    async def advance(self, done: int, total: int | None = None, message: str = "") -> None:
+        """Tell how much is done.
+
+        Raises:
+            Cancelled: Somebody asked the job to stop.
+
+        """
+        task, now = self._task, self._task.place.clock.now()
+        await task.place.progress.tick(
+            task.tenant, task.job, done=done, total=total, message=message
+        )
+        share = (done - self._last_done) / total if total else 0.0
+        if share >= MILESTONE_SHARE or now - self._last_at >= MILESTONE_TIME:
+            self._last_done, self._last_at = done, now
+            await task.execute(
+                ReportProgress(job=task.job, done=done, total=total, message=message)
+            )
+        if (await task.fold(Job.at(job=task.job))).status == "cancelling":
+            raise Cancelled
+
+
+class Task:
+    """One job in the hands of a worker."""
+
+    def __init__(self, place: Workplace, tenant: TenantId, job: JobId, subject: str) -> None:
+        self.place = place
+        self.tenant = tenant
+        self.job = job
+        self.subject = subject
+        self.report = Report(self)
+        self._context = Context(
+            tenant=tenant,
+            actor=f"job:{job}",
+            permissions=frozenset({EVERYTHING}),
+            correlation_id=job,
+            causation_id=job,
+        )
+
+    @property
+    def chunk_rows(self) -> int:
+        return self.place.chunk_rows
+
+    def new_id(self) -> str:
+        return new_id(self.place.clock.now())
+
+    async def execute(self, command: Command) -> Outcome:
+        """Run a command on behalf of the job."""
+        return await self.place.bus.execute(command, self._context)
+
+    async def execute_many(
+        self,
+        commands: Sequence[Command],
+        closing: Callable[[Sequence[Outcome | Refused]], Awaitable[Command]],
+    ) -> list[Outcome | Refused]:
+        """Run commands as one append on behalf of the job, closed by one more."""
+        return await self.place.bus.execute_many(commands, self._context, closing=closing)
+
+    async def fold(self, boundary: Boundary[S]) -> S:
+        """Read a state of the tenant, as it is now."""
+        return await self.place.bus.fold(self.tenant, boundary)
+
+    async def currency(self) -> str:
+        """Return the currency of the tenant's country."""
+        tenant = await self.place.bus.fold(SYSTEM_TENANT, Tenant.at(tenant=self.tenant))
+        return CURRENCIES[tenant.country]
+
+
+class JobKind(Struct, frozen=True, kw_only=True):
+    """Work that an event asks for. ``application/<module>.py`` lists its own as ``JOBS``.
+
+    Attributes:
+        name: ``module.work``, such as ``imports.ingest``.
+        wanted_by: The event; it has a field ``job`` and the field named by *subject*.
+        work: Does it, from where it stopped; returns how much is done and a last word.
+
+    """
+
+    name: str
+    wanted_by: type[Event]
+    subject: str
+    work: Callable[[Task], Awaitable[tuple[int, str]]]
+
+
+@cache
+def job_kinds() -> dict[str, JobKind]:
+    """Find the kinds of job that the modules of ``application`` list as ``JOBS``."""
+    return {
+        kind.name: kind
+        for module in modules_of("application")
+        for kind in getattr(module, "JOBS", ())
+    }
+
+
+@cache
+def _by_event() -> dict[type[Event], JobKind]:
+    return {kind.wanted_by: kind for kind in job_kinds().values()}
+
+
+def companions(_command: Command, event: Event) -> Iterable[Event]:
+    """Queue the job that *event* wants, in the same append."""
+    kind = _by_event().get(type(event))
+    if kind is not None:
+        subject: str = getattr(event, kind.subject)
+        job: JobId = getattr(event, "job")  # noqa: B009 - only events that want a job have it.
+        yield JobQueued(job=job, kind=kind.name, subject=subject)

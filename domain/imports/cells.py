@@ -1,0 +1,245 @@
+"""Cells are read as what they are or rejected; nothing is guessed from one cell alone.
+
+Marks and date orders are decided over a whole sample of the file, so that ``1.234`` means the
+same in each of its rows.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+
+from domain.imports.columns import Column, DateOrder, DecimalMark, Layout
+from domain.invoicing import Kind
+from domain.kernel import Value
+from domain.money import AMOUNT_MAX
+
+TEXT_MAX: Final[dict[Column, int]] = {
+    "number": 60,
+    "customer_code": 60,
+    "customer_name": 200,
+    "country": 60,
+    "item_code": 60,
+    "description": 1000,
+}
+POINT: Final = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d*)?|[+-]?\.\d+", re.ASCII)
+COMMA: Final = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?|[+-]?,\d+", re.ASCII)
+ISO_DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}.*)?", re.ASCII)
+LOCAL_DATE: Final = re.compile(
+    r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?: \d{1,2}:\d{2}.*)?", re.ASCII
+)
+FLOAT_CODE: Final = re.compile(r"(\d+)\.0", re.ASCII)
+MONTHS: Final = 12
+REPLACED: Final = "\N{REPLACEMENT CHARACTER}"  # What stands for bytes that are no text.
+
+KINDS: Final[dict[str, Kind]] = {
+    **dict.fromkeys(("invoice", "factura", "f", "01"), "invoice"),
+    **dict.fromkeys(
+        ("credit_note", "credit note", "abono", "rectificativa", "nota de credito", "r", "04"),
+        "credit_note",
+    ),
+}
+
+
+class RowError(Exception):
+    """A cell can't be read as what it should be.
+
+    Attributes:
+        code: Stable, for programs, such as ``imports.bad_date``.
+        column: The column as we call it; its header is added where it is known.
+        value: What stands in the cell, shortened.
+
+    """
+
+    def __init__(self, code: str, column: str, value: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.column = column
+        self.value = value[:200]
+        self.reason = reason
+
+
+class ReadRow(Value):
+    """One row of a file of invoices, understood."""
+
+    number: str
+    date: date
+    quantity: Decimal
+    unit_price: Decimal
+    tax_rate: Decimal
+    customer_code: str | None
+    customer_name: str | None
+    country: str | None
+    item_code: str | None
+    description: str
+    currency: str | None
+    kind: Kind | None
+
+
+class RowReader:
+    """Reads the rows of one file by its layout."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._numbers = POINT if layout.decimal_mark == "." else COMMA
+        self._month_first = layout.date_order == "month-day"
+
+    def read(self, cells: Sequence[str]) -> ReadRow:
+        """Understand one row.
+
+        Raises:
+            RowError: The first cell that can't be read.
+
+        """
+        number = self._text(cells, "number")
+        if number is None:
+            raise RowError("imports.required", "number", "", "The invoice number is missing.")
+        code = self._text(cells, "customer_code")
+        return ReadRow(
+            number=number,
+            date=self._date(cells),
+            quantity=self._number(cells, "quantity"),
+            unit_price=self._number(cells, "unit_price"),
+            tax_rate=self._tax_rate(cells),
+            customer_code=code_of(code) if code else None,
+            customer_name=self._text(cells, "customer_name"),
+            country=self._text(cells, "country"),
+            item_code=self._text(cells, "item_code"),
+            description=self._text(cells, "description") or "",
+            currency=self._currency(cells),
+            kind=self._kind(cells),
+        )
+
+    def number_of(self, cells: Sequence[str]) -> str:
+        """Say which invoice a row belongs to; empty where it does not tell."""
+        return self._cell(cells, "number")
+
+    def _cell(self, cells: Sequence[str], column: Column) -> str:
+        place = self._layout.columns.get(column)
+        cell = cells[place].strip() if place is not None and place < len(cells) else ""
+        return cell or self._layout.defaults.get(column, "")
+
+    def _text(self, cells: Sequence[str], column: Column) -> str | None:
+        cell = self._cell(cells, column)
+        if len(cell) > TEXT_MAX[column]:
+            raise RowError(
+                "imports.too_long", column, cell, f"At most {TEXT_MAX[column]} characters fit."
+            )
+        if not cell.isprintable() or REPLACED in cell:
+            cell = " ".join(cell.split())  # Line breaks and hard spaces are fine, as spaces.
+            if not cell.isprintable() or REPLACED in cell:
+                raise RowError("imports.not_text", column, cell, "It holds bytes that are no text.")
+        return cell or None
+
+    def _number(self, cells: Sequence[str], column: Column) -> Decimal:
+        cell = self._cell(cells, column)
+        if not cell:
+            raise RowError("imports.required", column, "", f"The {column} is missing.")
+        value = read_number(cell, self._layout.decimal_mark)
+        if value is None:
+            mark = "point" if self._layout.decimal_mark == "." else "comma"
+            raise RowError(
+                "imports.bad_number", column, cell, f"It is no number with a decimal {mark}."
+            )
+        if abs(value) >= AMOUNT_MAX:
+            raise RowError("imports.bad_number", column, cell, "It is larger than any amount.")
+        return value
+
+    def _tax_rate(self, cells: Sequence[str]) -> Decimal:
+        cell = self._cell(cells, "tax_rate").removesuffix("%").rstrip()
+        value = read_number(cell, self._layout.decimal_mark) if cell else Decimal(0)
+        if value is None or not 0 <= value <= 100:  # noqa: PLR2004 - per cent.
+            raise RowError("imports.bad_tax_rate", "tax_rate", cell, "It is no rate of 0 to 100 %.")
+        return value
+
+    def _date(self, cells: Sequence[str]) -> date:
+        cell = self._cell(cells, "date")
+        if not cell:
+            raise RowError("imports.required", "date", "", "The date is missing.")
+        found = read_date(cell, month_first=self._month_first)
+        if found is None:
+            order = "month/day/year" if self._month_first else "day/month/year"
+            raise RowError(
+                "imports.bad_date",
+                "date",
+                cell,
+                f"There is no such date (year-month-day or {order}).",
+            )
+        return found
+
+    def _currency(self, cells: Sequence[str]) -> str | None:
+        cell = self._cell(cells, "currency").upper()
+        if cell and not re.fullmatch("[A-Z]{3}", cell):
+            raise RowError(
+                "imports.bad_currency", "currency", cell, "It is no ISO 4217 code, such as EUR."
+            )
+        return cell or None
+
+    def _kind(self, cells: Sequence[str]) -> Kind | None:
+        cell = self._cell(cells, "kind")
+        if not cell:
+            prefix, number = self._layout.cancellation_prefix, self._cell(cells, "number")
+            cancels = prefix and re.match(re.escape(prefix) + r"\d", number)
+            return "credit_note" if cancels else None
+        kind = KINDS.get(cell.lower().replace("é", "e"))
+        if kind is None:
+            raise RowError(
+                "imports.bad_kind", "kind", cell, "It is neither invoice nor credit note."
+            )
+        return kind
+
+
+def code_of(cell: str) -> str:
+    """Read a code that a spreadsheet may have made a float of: ``17850.0`` is 17850."""
+    found = FLOAT_CODE.fullmatch(cell)
+    return found[1] if found else cell
+
+
+@lru_cache(maxsize=20_000)
+def read_number(cell: str, mark: DecimalMark) -> Decimal | None:
+    """Read a number with or without thousands; None where it is none."""
+    if mark == ".":
+        return Decimal(cell.replace(",", "")) if POINT.fullmatch(cell) else None
+    return Decimal(cell.replace(".", "").replace(",", ".")) if COMMA.fullmatch(cell) else None
+
+
+@lru_cache(maxsize=20_000)
+def read_date(cell: str, *, month_first: bool) -> date | None:
+    """Read a date, ISO 8601 or local, a time of day after it being dropped."""
+    if found := ISO_DATE.fullmatch(cell):
+        year, month, day = found[1], found[2], found[3]
+    elif found := LOCAL_DATE.fullmatch(cell):
+        day, month, year = found[1], found[2], found[3]
+        if month_first:
+            day, month = month, day
+    else:
+        return None
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError:
+        return None
+
+
+def decimal_mark_of(cells: Iterable[str], delimiter: str) -> DecimalMark:
+    """Decide between point and comma by the cells that can be only one of them."""
+    point = comma = 0
+    for cell in cells:
+        is_point, is_comma = bool(POINT.fullmatch(cell)), bool(COMMA.fullmatch(cell))
+        point += is_point and not is_comma
+        comma += is_comma and not is_point
+    if point == comma:
+        # A list separator of ; is what spreadsheets use where the comma is the decimal mark.
+        return "," if delimiter == ";" else "."
+    return "," if comma > point else "."
+
+
+def date_order_of(cells: Iterable[str]) -> DateOrder:
+    """Decide by the dates that can be only one; day first where none can."""
+    first = second = 0
+    for cell in cells:
+        if found := LOCAL_DATE.fullmatch(cell):
+            first += int(found[1]) > MONTHS
+            second += int(found[2]) > MONTHS
+    return "month-day" if second > first else "day-month"
