@@ -45,8 +45,6 @@ GROUPS: Final = {
         {
             "list": ("projections:list_all", "How far each projection is, for each tenant."),
             "rebuild": ("projections:rebuild", "Fold a read model anew from its events."),
-            "retry": ("projections:retry", "Try a failing event again."),
-            "skip": ("projections:skip", "Leave a failing event out, and say why."),
         },
     ),
 }

@@ -77,6 +77,11 @@ def show_failure(failure: Failure, *, as_json: bool) -> int:
     return failure.exit_code
 
 
+def note(text: str) -> None:
+    """Tell people something on the way."""
+    make_console(sys.stderr).print(text, markup=False, soft_wrap=True)
+
+
 def write_lines(documents: Iterable[object]) -> None:
     """Write a JSON line each, and pass them on at once."""
     lines = [msgspec.json.encode(document) + b"\n" for document in documents]

@@ -2,18 +2,16 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, LiteralString
+from typing import Final, LiteralString, TypeAlias
 
-from cyclopts import Parameter
 from msgspec import Struct
 
-from adapters.cli.options import TenantOption
 from adapters.cli.output import Result, Table, progress
-from adapters.cli.session import find_tenant, operator, with_runtime, with_servers
+from adapters.cli.session import look_up_tenant, with_runtime, with_servers
 from adapters.postgres.connections import tenant_transaction
 from adapters.runtime import Runtime
 from adapters.settings import Settings
-from domain.ids import SYSTEM_TENANT, TenantId
+from domain.ids import SYSTEM_TENANT
 from projections.kernel import read_models
 
 SYSTEM_SLUG: Final = "system"
@@ -23,7 +21,11 @@ CURSORS: LiteralString = (
 )
 SLUGS: LiteralString = "SELECT tenant, slug FROM tenants WHERE tenant_id = %s"
 
-Found = dict[tuple[str, str], tuple[int, int | None, str | None]]
+Cursors: TypeAlias = dict[tuple[str, str], tuple[int, int | None, str | None]]
+"""Position, failed position and error, by tenant and consumer."""
+
+Named: TypeAlias = dict[str, tuple[str, str]]
+"""The id and the short name of each tenant, by its id without dashes."""
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -63,38 +65,36 @@ async def find_progress(runtime: Runtime) -> list[Progress]:
             await (await connection.execute(SLUGS, (SYSTEM_TENANT,))).fetchall()
         )
         # The cursors first: a head that is read later is never behind them.
-        cursors: Found = {
+        cursors: Cursors = {
             (tenant, name): (position, failed, error)
             for tenant, name, position, failed, error in await (
                 await connection.execute(CURSORS)
             ).fetchall()
         }
         heads: dict[str, int] = dict(await (await connection.execute(HEADS)).fetchall())
-    by_id = {_plain(tenant): slug for tenant, slug in slugs.items()}
-    by_id[_plain(SYSTEM_TENANT)] = SYSTEM_SLUG
-    return sorted(
-        _all_progress(heads, cursors, by_id), key=lambda each: (each.name, each.slug, each.tenant)
-    )
+    names = {_plain(tenant): (tenant, slug) for tenant, slug in slugs.items()}
+    names[_plain(SYSTEM_TENANT)] = (SYSTEM_TENANT, SYSTEM_SLUG)
+    found = _compared(heads, cursors, names)
+    return sorted(found, key=lambda each: (each.name, each.slug, each.tenant))
 
 
-def _all_progress(
-    heads: dict[str, int], cursors: Found, slugs: dict[str, str]
-) -> Iterator[Progress]:
+def _compared(heads: dict[str, int], cursors: Cursors, tenants: Named) -> Iterator[Progress]:
     models = read_models()
-    for tenant, head in heads.items():
-        names = {n for n, model in models.items() if model.system == (tenant == SYSTEM_TENANT)}
-        names |= {name for owner, name in cursors if owner == tenant}
+    for owner, head in heads.items():
+        names = {n for n, model in models.items() if model.system == (owner == SYSTEM_TENANT)}
+        names |= {name for tenant, name in cursors if tenant == owner}
+        tenant, slug = tenants.get(_plain(owner), (_plain(owner), ""))
         for name in names:
-            position, failed, error = cursors.get((tenant, name), (0, None, None))
+            position, failed, error = cursors.get((owner, name), (0, None, None))
             late = "behind" if position < head else "current"
             yield Progress(
                 name=name,
                 version=models[name].version if name in models else None,
-                tenant=_plain(tenant),
-                slug=slugs.get(_plain(tenant), ""),
+                tenant=tenant,
+                slug=slug,
                 position=position,
                 head=head,
-                lag=head - position,
+                lag=max(0, head - position),
                 status=late if failed is None else "failed",
                 failed_position=failed,
                 error=error,
@@ -102,23 +102,22 @@ def _all_progress(
 
 
 def _plain(tenant: str) -> str:
-    """Write a tenant's id as its events do: PostgreSQL adds dashes."""
-    return tenant if tenant == SYSTEM_TENANT else tenant.replace("-", "")
+    """Write a tenant's id without the dashes that PostgreSQL adds."""
+    return tenant.replace("-", "")
 
 
-def rebuild(
-    name: str, /, *, tenant: Annotated[str | None, Parameter(help="Only this one's.")] = None
-) -> Result:
+def rebuild(name: str, /, *, tenant: str | None = None) -> Result:
     """Fold a read model anew from its events, while the former one goes on serving.
 
     Args:
         name: The read model, such as `invoices`.
+        tenant: Only the rows of this tenant, named by its short name.
 
     """
     from adapters.postgres.rebuild import rebuild as run_rebuild  # noqa: PLC0415 - seldom needed.
 
     def work(settings: Settings) -> Result:
-        owner = asyncio.run(_owner(settings, tenant)) if tenant else None
+        owner = look_up_tenant(settings, tenant) if tenant else None
         with progress() as bars:
             bar = bars.add_task("rebuild", total=None, said="")
 
@@ -126,13 +125,11 @@ def rebuild(
                 bars.update(bar, completed=done, total=total)
 
             url = settings.database_admin_url or settings.database_url or ""
-            rebuilt = asyncio.run(run_rebuild(url, name, owner, on_progress=advance))
-        return Result(
-            document=rebuilt,
-            people=(
-                f"Rebuilt {rebuilt.name}: {rebuilt.rows:,} rows of {rebuilt.events:,} events in"
-                f" {rebuilt.seconds:.1f} s ({rebuilt.events_per_second:,.0f} events/s).",
-            ),
+            done = asyncio.run(run_rebuild(url, name, owner, on_progress=advance))
+        said = (
+            f"Rebuilt {done.name}: {done.rows:,} rows of {done.events:,} events"
+            f" in {done.seconds:.1f} s, {done.events_per_second:,.0f} events/s."
         )
+        return Result(document=done, people=(said,))
 
     return with_servers(work)

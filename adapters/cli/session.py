@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from adapters.embedded.instance import attached
 from adapters.logging import configure_logging
+from adapters.postgres.connections import connect
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings, load_settings
 from application.codec import decode
@@ -28,19 +29,32 @@ T = TypeVar("T")
 
 def with_runtime(work: Callable[[Runtime], Awaitable[T]], processes: Collection[str] = ()) -> T:
     """Do *work* on the servers, started for it with the named *processes* if none run."""
-    return with_servers(lambda settings: asyncio.run(_opened(settings, work)), processes)
+    return with_servers(lambda settings: open_and(settings, work), processes)
 
 
 def with_servers(work: Callable[[Settings], T], processes: Collection[str] = ()) -> T:
     """As ``with_runtime``, for work that connects by itself."""
-    given = load_settings()
-    # The terminal is the command's: of what is logged, people see warnings.
-    configure_logging(replace(given, log_level="warning"), "cli")
-    with attached(given, processes) as settings:
+    with attached(prepare(), processes) as settings:
         return work(settings)
 
 
+def prepare() -> Settings:
+    """Read the settings, and leave the terminal to the command."""
+    settings = load_settings()
+    # What goes wrong is said in one line at the end, not by each library on the way.
+    configure_logging(replace(settings, log_level="error"), "cli")
+    return settings
+
+
+def open_and(settings: Settings, work: Callable[[Runtime], Awaitable[T]]) -> T:
+    """Connect to the servers, do *work*, and disconnect."""
+    return asyncio.run(_opened(settings, work))
+
+
 async def _opened(settings: Settings, work: Callable[[Runtime], Awaitable[T]]) -> T:
+    # A pool goes on trying for a while; who waits at a terminal wants to know at once.
+    async with await connect(settings.database_url or ""):
+        pass
     async with open_runtime(settings) as runtime:
         return await work(runtime)
 
@@ -60,6 +74,11 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.geteuid())  # A container may run as a user without a name.
+
+
+def look_up_tenant(settings: Settings, slug: str) -> TenantId:
+    """As ``find_tenant``, for work that needs no runtime otherwise."""
+    return open_and(settings, lambda runtime: find_tenant(runtime, slug))
 
 
 async def find_tenant(runtime: Runtime, slug: str) -> TenantId:

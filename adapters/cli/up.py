@@ -2,13 +2,13 @@
 
 import os
 import socket
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPException
 from typing import Final
 
+from adapters.cli.output import Failure, Result, show, show_failure
 from adapters.embedded.applications import APPLICATIONS, application, with_urls
 from adapters.embedded.lock import hold
 from adapters.embedded.places import make_data_folder
@@ -55,8 +55,8 @@ def up(settings: Settings, applications: Mapping[str, tuple[str, ...]] = APPLICA
     except Unavailable as error:
         if error.code not in REFUSALS:
             raise
-        sys.stderr.write(f"{error.message} {error.hint}\n")
-    return 1
+        failure = Failure(code=error.code, message=error.message, hint=error.hint, exit_code=1)
+    return show_failure(failure, as_json=False)
 
 
 def _run(
@@ -151,9 +151,9 @@ def _url(settings: Settings) -> str:
 
 
 def _say_ready(settings: Settings) -> None:
-    sys.stdout.write(
-        f"Asiento is ready: {_url(settings)}\n"
-        f"The tenant demo, its address, password and API key: {settings.data / 'demo.json'}\n"
-        "Ctrl-C stops it.\n"
+    places = (
+        f"Asiento is ready: {_url(settings)}",
+        f"The tenant demo, its address, password and API key: {settings.data / 'demo.json'}",
+        "Ctrl-C stops it.",
     )
-    sys.stdout.flush()
+    show(Result(document=None, people=places), as_json=False)

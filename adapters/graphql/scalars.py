@@ -9,6 +9,7 @@ from typing import Any, Final, NewType
 import msgspec
 import strawberry
 from graphql import FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode
+from graphql.utilities import value_from_ast_untyped
 from strawberry.types.scalar import ScalarDefinition
 
 Position = NewType("Position", int)
@@ -109,10 +110,6 @@ def read_date(value: object) -> date:
         raise GraphQLError('A Date is text such as "2026-01-31".') from None
 
 
-def _refuse_input(_value: object) -> Json:
-    raise GraphQLError("JSON is for answers only.")
-
-
 def _scalar(
     name: str,
     description: str,
@@ -168,10 +165,11 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         write=str,
         read=read_as_of,
     ),
-    Json: _scalar(
-        "JSON",
-        "Any JSON value, as it is stored.",
-        write=_as_it_is,
-        read=_refuse_input,
+    Json: strawberry.scalar(
+        name="JSON",
+        description="Any JSON value.",
+        serialize=_as_it_is,
+        parse_value=_as_it_is,
+        parse_literal=value_from_ast_untyped,
     ),
 }

@@ -25,6 +25,7 @@ from typing import (
 import strawberry
 from msgspec import Meta, structs
 from strawberry import UNSET
+from strawberry.types.field import StrawberryField
 
 from adapters.graphql.scalars import Json, Long
 from adapters.postgres.tables import plain_type
@@ -50,7 +51,6 @@ def singular(model: type[ReadModel[Any]]) -> str:
     return model.row.__name__.removesuffix("Row")
 
 
-@cache
 def row_type(model: type[ReadModel[Any]]) -> type:
     """Make the object type of a row. Its key is its ``id``."""
     return _object(model.row, singular(model), key=model.key)
@@ -103,6 +103,17 @@ def is_id(hint: Hint) -> bool:
     return any(name.endswith("Id") for name in _new_types(hint))
 
 
+def list_of(shape: Hint) -> Hint:
+    """Write ``list[shape]`` for a shape that is known at run time only."""
+    return GenericAlias(list, (shape,))
+
+
+def field_of(resolver: Callable[..., object], description: str | None) -> StrawberryField:
+    """Make a field whose resolver is annotated with types that are known at run time only."""
+    field: StrawberryField = strawberry.field(description=description)(resolver)
+    return field
+
+
 def made_class(
     name: str, annotations: Mapping[str, Hint], fields: Mapping[str, object] | None = None
 ) -> type:
@@ -145,7 +156,7 @@ def _base(hint: Hint, nested: Shape) -> Hint:
     if get_origin(plain) is Literal:
         return str
     if get_origin(plain) in LISTS:
-        return GenericAlias(list, (shape_of(get_args(plain)[0], nested),))
+        return list_of(shape_of(get_args(plain)[0], nested))
     if isinstance(plain, type) and issubclass(plain, Value):
         return nested(plain)
     return PLAIN.get(plain, Json)

@@ -16,6 +16,7 @@ from adapters.rest.authentication import Authentication
 from adapters.rest.docs import OfflinePages
 from adapters.rest.edge import Counts, Edge
 from adapters.rest.health import Stall, health, health_head, healthz, metrics, ready
+from adapters.rest.login import login
 from adapters.rest.problems import HANDLERS as PROBLEMS
 from adapters.rest.routes import rest_handlers
 from adapters.runtime import open_runtime
@@ -40,7 +41,7 @@ def make_app(settings: Settings) -> Litestar:
                 security=[{"bearer": []}],
             ),
             *graphql_handlers(),
-            *OPERATIONS,
+            *OPEN,
         ],
         lifespan=[lambda app: _running(app, settings)],
         exception_handlers=PROBLEMS,
@@ -54,13 +55,15 @@ def make_app(settings: Settings) -> Litestar:
     return app
 
 
-OPERATIONS: Final[tuple[ControllerRouterHandler, ...]] = (
+OPEN: Final[tuple[ControllerRouterHandler, ...]] = (
+    login,
     health,
     healthz,
     health_head,
     ready,
     metrics,
 )
+"""What asks for no credential."""
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
-"""Nobody passes without a credential, but to the few addresses that say they are public."""
+"""Nobody passes without a credential."""
 
-from typing import Any, Final
+from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
@@ -10,14 +10,12 @@ from litestar.types import ASGIApp
 from adapters.access import authenticate
 from adapters.runtime import Runtime
 
-PUBLIC: Final = "public"
-
 
 class Authentication(AbstractAuthenticationMiddleware):
     """Puts the caller's context where handlers find it, as ``request.user``."""
 
     def __init__(self, app: ASGIApp) -> None:
-        super().__init__(app, exclude_from_auth_key=PUBLIC, scopes={ScopeType.HTTP})
+        super().__init__(app, scopes={ScopeType.HTTP})
 
     async def authenticate_request(
         self, connection: ASGIConnection[Any, Any, Any, Any]

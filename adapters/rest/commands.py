@@ -3,9 +3,11 @@
 import inspect
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import cache
 from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeAlias, get_type_hints
+from types import NoneType
+from typing import Annotated, Any, Final, TypeAlias, get_args, get_origin, get_type_hints
 
 import msgspec
 from litestar import Request, Response
@@ -27,6 +29,9 @@ CommandRequest: TypeAlias = Request[Context, str, State]
 PLACE: Final = re.compile(r"\{(\w+)\}")
 JOB: Final = "job"
 ERRORS: Final = documented(400, 401, 403, 409, 412, 429, 503)
+SHOWN: Final = (str, int, bool, Decimal, NoneType)
+"""What a default may be to be documented; any other is left to the command."""
+
 MEANINGS: Final = {
     200: "Done. Without events it was so already, and nothing had to happen.",
     201: "It is made, under the ids of this answer.",
@@ -117,10 +122,18 @@ def _function(command: type[Command], in_path: list[str]) -> Any:  # noqa: ANN40
     hints: dict[str, Any] = {  # Any: annotations.
         "request": CommandRequest,
         "idempotency_key": IdempotencyKey,
-        **({"data": body} if body else {}),
+        **_data(body),
         **dict.fromkeys(in_path, str),
     }
     return with_signature(run, command.__name__, hints, result_of(command))
+
+
+def _data(body: type[Struct] | None) -> dict[str, Any]:  # Any: an annotation.
+    """Ask for the body, unless every field of it may be left out."""
+    if body is None:
+        return {}
+    needed = any(each.required for each in structs.fields(body))
+    return {"data": body if needed else body | None}
 
 
 def _given(data: Struct | None) -> dict[str, object]:
@@ -133,15 +146,15 @@ def body_of(command: type[Command], in_path: Iterable[str]) -> type[Struct] | No
     filled = filled_fields(command)
     fields: list[Any] = []  # Any: as msgspec.defstruct takes them.
     for each in structs.fields(command):
-        hint = hints[each.name]
+        hint = _listed(hints[each.name])
         if each.name in in_path:
             continue
-        if each.name in filled:
-            fields.append((each.name, hint | UnsetType, UNSET))
-        elif each.required:
+        if each.required and each.name not in filled:
             fields.append((each.name, hint))
+        elif isinstance(each.default, SHOWN):
+            fields.append((each.name, hint, each.default))
         else:
-            fields.append((each.name, hint, _default(each)))
+            fields.append((each.name, hint | UnsetType, UNSET))
     if not fields:
         return None
     return msgspec.defstruct(
@@ -154,10 +167,14 @@ def body_of(command: type[Command], in_path: Iterable[str]) -> type[Struct] | No
     )
 
 
-def _default(each: structs.FieldInfo) -> object:
-    if each.default is not msgspec.NODEFAULT:
-        return each.default
-    return msgspec.field(default_factory=each.default_factory)
+def _listed(hint: Any) -> Any:  # noqa: ANN401 - an annotation may be anything.
+    """Write ``tuple[X, ...]`` as ``list[X]``: the dots are lost on the OpenAPI generator."""
+    if get_origin(hint) is Annotated:
+        plain, *marks = get_args(hint)
+        return Annotated[_listed(plain), *marks]
+    if get_origin(hint) is tuple and get_args(hint)[1:] == (...,):
+        return list[get_args(hint)[0]]
+    return hint
 
 
 @cache

@@ -1,18 +1,16 @@
 """Logging in over REST."""
 
-from typing import Any, Final
+from typing import Any
 
 from litestar import Request, post
 from litestar.datastructures import State
 
 from adapters.access.login import AccessToken, Credentials, log_in
-from adapters.rest.authentication import PUBLIC
 from adapters.rest.problems import documented
 
 
 @post(
-    "/login",
-    opt={PUBLIC: True},
+    "/api/v1/login",
     status_code=200,
     operation_id="Login",
     summary="Log in",
@@ -23,6 +21,3 @@ from adapters.rest.problems import documented
 async def login(request: Request[Any, Any, State], data: Credentials) -> AccessToken:
     address = request.client.host if request.client else ""
     return await log_in(request.app.state.runtime, data, address)
-
-
-HANDLERS: Final = (login,)

@@ -81,7 +81,7 @@ class RowFile:
                 except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                     raise _damaged(self._name, line, error) from None
                 if line > after_line and any(cells):
-                    yield line, cells
+                    yield line, _cleaned(cells) if _unsafe(cells) else cells
 
     def _open(self) -> IO[str]:
         if self._is_gzip():
@@ -103,6 +103,16 @@ class RowFile:
         if not probe.strip():
             raise _empty(self._name)
         return probe
+
+
+def _unsafe(cells: list[str]) -> bool:
+    text = "".join(cells)
+    return "\x00" in text or "\x1f" in text
+
+
+def _cleaned(cells: list[str]) -> list[str]:
+    """Mark the characters that no database text or separator allows."""
+    return [cell.replace("\x00", "\ufffd").replace("\x1f", "\ufffd") for cell in cells]
 
 
 def _encoding_of(probe: bytes, name: str) -> str:

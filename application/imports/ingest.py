@@ -91,7 +91,7 @@ def _chunk(
     for line, cells in islice(records, rows_max):
         number = reader.number_of(cells)
         # A number that can't be one is found when the row is validated.
-        rows.append(StagedRow(number if number.isprintable() else "", line, tuple(cells)))
+        rows.append(StagedRow(number if number.isprintable() else "", line, cells))
     return _Chunk(rows) if rows else None
 
 

@@ -5,7 +5,7 @@ nothing enters the books twice.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from msgspec import Struct
@@ -37,9 +37,8 @@ async def promote(task: Task) -> tuple[int, str]:
     while rows := await task.place.staging.documents(
         task.tenant, batch_id, after=after, rows=task.chunk_rows
     ):
-        ids = iter([InvoiceId(task.new_id()) for _ in rows])
         documents, errors = await asyncio.to_thread(
-            _documents, rows, reader, currency, ids, batch_id
+            _documents, rows, reader, currency, task.new_id, batch_id
         )
         done += await _record(task, batch_id, documents, errors, (after, rows[-1].document))
         after = rows[-1].document
@@ -52,13 +51,13 @@ def _documents(
     rows: Sequence[StagedRow],
     reader: RowReader,
     currency: str,
-    ids: Iterable[InvoiceId],
+    new_id: Callable[[], str],
     batch: BatchId,
 ) -> tuple[list[_Document], list[StagedError]]:
     documents: list[_Document] = []
     errors: list[StagedError] = []
-    for (_, group), invoice in zip(groupby(rows, lambda row: row.document), ids, strict=False):
-        lines = tuple(group)
+    for _, group in groupby(rows, lambda row: row.document):
+        lines, invoice = tuple(group), InvoiceId(new_id())
         try:
             command = document_of(lines, reader, currency, invoice, batch)
         except RowError as error:

@@ -5,11 +5,11 @@ same in each of its rows.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from domain.imports.columns import Column, DateOrder, DecimalMark, Layout
 from domain.invoicing import Kind
@@ -32,6 +32,8 @@ LOCAL_DATE: Final = re.compile(
 )
 FLOAT_CODE: Final = re.compile(r"(\d+)\.0", re.ASCII)
 MONTHS: Final = 12
+MEMO_MAX: Final = 50_000
+T = TypeVar("T")
 REPLACED: Final = "\N{REPLACEMENT CHARACTER}"  # What stands for bytes that are no text.
 
 KINDS: Final[dict[str, Kind]] = {
@@ -78,13 +80,54 @@ class ReadRow(Value):
     kind: Kind | None
 
 
+class _Memo(dict[str, T]):
+    """Readings by cell. Cells repeat: a file has few days, prices and customers."""
+
+    def __init__(self, read: Callable[[str], T]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, cell: str) -> T:
+        if len(self) >= MEMO_MAX:
+            self.clear()
+        value = self[cell] = self._read(cell)
+        return value
+
+
 class RowReader:
     """Reads the rows of one file by its layout."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._numbers = POINT if layout.decimal_mark == "." else COMMA
         self._month_first = layout.date_order == "month-day"
+        self._prefix = re.compile(re.escape(layout.cancellation_prefix) + r"\d", re.ASCII)
+        self._width = max(layout.columns.values(), default=0) + 1
+        readers: dict[Column, Callable[[str], object]] = {
+            "number": self._number,
+            "date": self._date,
+            "quantity": partial(self._amount, "quantity"),
+            "unit_price": partial(self._amount, "unit_price"),
+            "tax_rate": self._tax_rate,
+            "customer_code": self._code,
+            "customer_name": partial(self._text, "customer_name"),
+            "country": partial(self._text, "country"),
+            "item_code": partial(self._text, "item_code"),
+            "description": lambda cell: self._text("description", cell) or "",
+            "currency": self._currency,
+            "kind": self._kind,
+        }
+        self._present = [
+            (column, layout.columns[column], _Memo(self._or_default(column, read)))
+            for column, read in readers.items()
+            if column in layout.columns
+        ]
+        self._absent = {
+            column: self._or_default(column, read)
+            for column, read in readers.items()
+            if column not in layout.columns
+        }
+        self._constants: dict[str, Any] = {}  # Any: each column has a type of its own.
+        self._cancels = _Memo(self._by_prefix)
 
     def read(self, cells: Sequence[str]) -> ReadRow:
         """Understand one row.
@@ -93,36 +136,38 @@ class RowReader:
             RowError: The first cell that can't be read.
 
         """
-        number = self._text(cells, "number")
-        if number is None:
-            raise RowError("imports.required", "number", "", "The invoice number is missing.")
-        code = self._text(cells, "customer_code")
-        return ReadRow(
-            number=number,
-            date=self._date(cells),
-            quantity=self._number(cells, "quantity"),
-            unit_price=self._number(cells, "unit_price"),
-            tax_rate=self._tax_rate(cells),
-            customer_code=code_of(code) if code else None,
-            customer_name=self._text(cells, "customer_name"),
-            country=self._text(cells, "country"),
-            item_code=self._text(cells, "item_code"),
-            description=self._text(cells, "description") or "",
-            currency=self._currency(cells),
-            kind=self._kind(cells),
-        )
+        if len(cells) < self._width:
+            cells = (*cells, *[""] * (self._width - len(cells)))
+        if not self._constants:
+            self._constants = {column: read("") for column, read in self._absent.items()}
+        read = self._constants.copy()
+        for column, place, memo in self._present:
+            read[column] = memo[cells[place]]
+        if read["kind"] is None:
+            read["kind"] = self._cancels[read["number"]]
+        return ReadRow(**read)
 
     def number_of(self, cells: Sequence[str]) -> str:
         """Say which invoice a row belongs to; empty where it does not tell."""
-        return self._cell(cells, "number")
+        place = self._layout.columns.get("number", self._width)
+        cell = cells[place].strip() if place < len(cells) else ""
+        return cell or self._layout.defaults.get("number", "")
 
-    def _cell(self, cells: Sequence[str], column: Column) -> str:
-        place = self._layout.columns.get(column)
-        cell = cells[place].strip() if place is not None and place < len(cells) else ""
-        return cell or self._layout.defaults.get(column, "")
+    def _or_default(self, column: Column, read: Callable[[str], T]) -> Callable[[str], T]:
+        default = self._layout.defaults.get(column, "")
+        return lambda cell: read(cell.strip() or default)
 
-    def _text(self, cells: Sequence[str], column: Column) -> str | None:
-        cell = self._cell(cells, column)
+    def _number(self, cell: str) -> str:
+        number = self._text("number", cell)
+        if number is None:
+            raise RowError("imports.required", "number", "", "The invoice number is missing.")
+        return number
+
+    def _code(self, cell: str) -> str | None:
+        code = self._text("customer_code", cell)
+        return code_of(code) if code else None
+
+    def _text(self, column: Column, cell: str) -> str | None:
         if len(cell) > TEXT_MAX[column]:
             raise RowError(
                 "imports.too_long", column, cell, f"At most {TEXT_MAX[column]} characters fit."
@@ -133,8 +178,7 @@ class RowReader:
                 raise RowError("imports.not_text", column, cell, "It holds bytes that are no text.")
         return cell or None
 
-    def _number(self, cells: Sequence[str], column: Column) -> Decimal:
-        cell = self._cell(cells, column)
+    def _amount(self, column: Column, cell: str) -> Decimal:
         if not cell:
             raise RowError("imports.required", column, "", f"The {column} is missing.")
         value = read_number(cell, self._layout.decimal_mark)
@@ -147,48 +191,43 @@ class RowReader:
             raise RowError("imports.bad_number", column, cell, "It is larger than any amount.")
         return value
 
-    def _tax_rate(self, cells: Sequence[str]) -> Decimal:
-        cell = self._cell(cells, "tax_rate").removesuffix("%").rstrip()
-        value = read_number(cell, self._layout.decimal_mark) if cell else Decimal(0)
+    def _tax_rate(self, cell: str) -> Decimal:
+        figure = cell.removesuffix("%").rstrip()
+        value = read_number(figure, self._layout.decimal_mark) if figure else Decimal(0)
         if value is None or not 0 <= value <= 100:  # noqa: PLR2004 - per cent.
             raise RowError("imports.bad_tax_rate", "tax_rate", cell, "It is no rate of 0 to 100 %.")
         return value
 
-    def _date(self, cells: Sequence[str]) -> date:
-        cell = self._cell(cells, "date")
+    def _date(self, cell: str) -> date:
         if not cell:
             raise RowError("imports.required", "date", "", "The date is missing.")
         found = read_date(cell, month_first=self._month_first)
         if found is None:
             order = "month/day/year" if self._month_first else "day/month/year"
-            raise RowError(
-                "imports.bad_date",
-                "date",
-                cell,
-                f"There is no such date (year-month-day or {order}).",
-            )
+            reason = f"There is no such date (year-month-day or {order})."
+            raise RowError("imports.bad_date", "date", cell, reason)
         return found
 
-    def _currency(self, cells: Sequence[str]) -> str | None:
-        cell = self._cell(cells, "currency").upper()
-        if cell and not re.fullmatch("[A-Z]{3}", cell):
+    def _currency(self, cell: str) -> str | None:
+        code = cell.upper()
+        if code and not re.fullmatch("[A-Z]{3}", code):
             raise RowError(
                 "imports.bad_currency", "currency", cell, "It is no ISO 4217 code, such as EUR."
             )
-        return cell or None
+        return code or None
 
-    def _kind(self, cells: Sequence[str]) -> Kind | None:
-        cell = self._cell(cells, "kind")
+    def _kind(self, cell: str) -> Kind | None:
         if not cell:
-            prefix, number = self._layout.cancellation_prefix, self._cell(cells, "number")
-            cancels = prefix and re.match(re.escape(prefix) + r"\d", number)
-            return "credit_note" if cancels else None
+            return None
         kind = KINDS.get(cell.lower().replace("é", "e"))
         if kind is None:
-            raise RowError(
-                "imports.bad_kind", "kind", cell, "It is neither invoice nor credit note."
-            )
+            reason = "It is neither invoice nor credit note."
+            raise RowError("imports.bad_kind", "kind", cell, reason)
         return kind
+
+    def _by_prefix(self, number: str) -> Kind | None:
+        cancels = self._layout.cancellation_prefix and self._prefix.match(number)
+        return "credit_note" if cancels else None
 
 
 def code_of(cell: str) -> str:
@@ -197,7 +236,6 @@ def code_of(cell: str) -> str:
     return found[1] if found else cell
 
 
-@lru_cache(maxsize=20_000)
 def read_number(cell: str, mark: DecimalMark) -> Decimal | None:
     """Read a number with or without thousands; None where it is none."""
     if mark == ".":
@@ -205,7 +243,6 @@ def read_number(cell: str, mark: DecimalMark) -> Decimal | None:
     return Decimal(cell.replace(".", "").replace(",", ".")) if COMMA.fullmatch(cell) else None
 
 
-@lru_cache(maxsize=20_000)
 def read_date(cell: str, *, month_first: bool) -> date | None:
     """Read a date, ISO 8601 or local, a time of day after it being dropped."""
     if found := ISO_DATE.fullmatch(cell):

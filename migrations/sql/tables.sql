@@ -66,7 +66,7 @@ CREATE TABLE import_row (
     PRIMARY KEY (tenant_id, batch, document, line)
 );
 COMMENT ON TABLE import_row IS
-    'Rows of files on their way in, as they came: cells is a JSON array of texts.';
+    'Rows of files on their way in, as they came; cells are joined by chr(31).';
 
 CREATE TABLE import_error (
     tenant_id uuid NOT NULL,

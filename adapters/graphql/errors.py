@@ -1,0 +1,39 @@
+"""What callers are told when something is not done: a code, and a hint what to do next."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+from graphql import GraphQLError
+
+from application.errors import ApplicationError
+from domain.kernel import Refused
+
+INVALID: Final = "graphql.invalid"
+INTERNAL: Final = "internal"
+INVALID_HINT: Final = "Compare the document and its variables with the schema."
+INTERNAL_HINT: Final = "Ask again; if it stays, report when it happened."
+log = structlog.get_logger()
+
+
+def tell(errors: Iterable[GraphQLError]) -> None:
+    """Give each error its code and hint. A bug is logged, and says nothing of itself outside."""
+    for error in errors:
+        cause = _cause(error)
+        if isinstance(cause, Refused | ApplicationError):
+            error.message = cause.message
+            error.extensions = {"code": cause.code, "hint": cause.hint}
+        elif cause is None:
+            error.extensions = {"code": INVALID, "hint": INVALID_HINT}
+        elif not error.extensions:
+            log.error("graphql.failed", path=error.path, exc_info=cause)
+            error.message = "Something went wrong here, and it is no fault of the request."
+            error.extensions = {"code": INTERNAL, "hint": INTERNAL_HINT}
+
+
+def _cause(error: GraphQLError) -> Exception | None:
+    """Find what was raised; None where GraphQL itself found the fault."""
+    cause: Exception | None = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    return cause
