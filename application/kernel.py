@@ -1,17 +1,17 @@
 """Who asks, what they may ask for, and what they are told."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, TypeVar, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Struct
 
 from application.discovery import modules_of
 from application.errors import Forbidden, Malformed
-from application.ports import Clock
+from application.ports import Blobs, Clock
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.kernel import Command, filled_fields
 
@@ -19,6 +19,7 @@ EVERYTHING: Final = "*"
 """The permission that holds all others."""
 
 ID_BITS_RANDOM: Final = 74
+T = TypeVar("T")
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -49,6 +50,8 @@ class Exposed(Struct, frozen=True, kw_only=True):
         permission: ``module.entity.action``, asked of every caller.
         route: Method and path under /api/v1, such as ``POST /invoices``; None: internal.
         system: It belongs to no tenant, and goes to the log of the reserved one.
+        input: What callers send, where it is not the command's own fields.
+        prepare: Turns that input into the command's fields, keeping what is too large for it.
 
     """
 
@@ -56,6 +59,43 @@ class Exposed(Struct, frozen=True, kw_only=True):
     permission: str
     route: str | None = None
     system: bool = False
+    input: type[Struct] | None = None
+    prepare: Callable[[Blobs, Context, Any], Awaitable[Mapping[str, object]]] | None = None
+
+    @property
+    def shape(self) -> type[Struct]:
+        """What callers send."""
+        return self.input or self.command
+
+    async def build(
+        self, given: Mapping[str, object], context: Context, blobs: Blobs, clock: Clock
+    ) -> Command:
+        """Make the command of what a caller gave.
+
+        Raises:
+            Forbidden: The caller lacks the permission; nothing was kept.
+            Malformed: A field is missing, unknown or not of its type.
+
+        """
+        if self.prepare is None or self.input is None:
+            return build(self.command, given, clock)
+        self.check(context)
+        sent = convert(given, self.input)
+        return build(self.command, await self.prepare(blobs, context, sent), clock)
+
+    def check(self, context: Context) -> None:
+        """Let nobody through who lacks the permission.
+
+        Raises:
+            Forbidden: The caller lacks it.
+
+        """
+        if not context.may(self.permission):
+            raise Forbidden(
+                "access.forbidden",
+                f"{self.command.__name__} needs the permission {self.permission}.",
+                hint="Ask an owner of the tenant for it.",
+            )
 
 
 @cache
@@ -76,12 +116,7 @@ def authorise(command: Command, context: Context) -> TenantId:
 
     """
     exposed = exposed_commands()[type(command)]
-    if not context.may(exposed.permission):
-        raise Forbidden(
-            "access.forbidden",
-            f"{type(command).__name__} needs the permission {exposed.permission}.",
-            hint="Ask an owner of the tenant for it.",
-        )
+    exposed.check(context)
     return SYSTEM_TENANT if exposed.system else context.tenant
 
 
@@ -105,12 +140,22 @@ def build(command: type[Command], given: Mapping[str, object], clock: Clock) -> 
     for name in filled_fields(command):
         if data.get(name) is None:
             data[name] = _filling(command, name, clock.now())
+    return convert(data, command)
+
+
+def convert(given: Mapping[str, object], shape: type[T]) -> T:
+    """Read *given* as *shape*.
+
+    Raises:
+        Malformed: A field is missing, unknown or not of its type; the message names it.
+
+    """
     try:
-        return msgspec.convert(data, command, strict=False)
+        return msgspec.convert(given, shape, strict=False)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
         raise Malformed(
             "input.invalid",
-            f"{command.__name__}: {error}.".replace("..", "."),
+            f"{shape.__name__}: {error}.".replace("..", "."),
             hint="Compare the input with the documented shape.",
         ) from error
 

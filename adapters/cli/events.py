@@ -64,7 +64,12 @@ def events(
                     await _growth(news, owner)
         return 0
 
-    return with_runtime(work)
+    try:
+        return with_runtime(work)
+    except KeyboardInterrupt:
+        if not follow:
+            raise
+        return 0  # There is no other end to it.
 
 
 async def _write(runtime: Runtime, tenant: TenantId, query: list[QueryItem], after: int) -> int:

@@ -2,8 +2,9 @@
 
 import time
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, get_args
 
+from cyclopts import Parameter
 from cyclopts.types import ExistingFile
 from msgspec import Struct
 from rich.progress import Progress
@@ -32,6 +33,7 @@ from projections.invoices import Invoices
 from projections.kernel import project
 
 ORIGIN: Final = "cli"
+ERRORS: Final = "errors"  # The folder of ASIENTO_DATA for the rows that did not go in.
 PROCESSES: Final = ("projector", "worker")
 MILESTONES: Final = tuple(event.__name__ for event in get_args(ImportEvent))
 
@@ -66,7 +68,7 @@ def import_file(
     /,
     *,
     tenant: TenantOption,
-    type_: SourceType,
+    type_: Annotated[SourceType, Parameter(name="--type")],
     mapping: ExistingFile | None = None,
     promote: bool = True,
 ) -> Result:
@@ -74,6 +76,7 @@ def import_file(
 
     Args:
         file: A CSV file, or one packed by gzip.
+        tenant: Whose books.
         type_: What its rows are.
         mapping: A JSON file that says which header means which column, and the formats.
         promote: Let the accepted rows enter the books; else stop after validating them.
@@ -116,8 +119,12 @@ class Steps:
     async def ingest(self, file: Path, mapping: dict[str, object]) -> None:
         """Keep a copy of the file, as its rows are read by another process."""
         sha256 = await self._runtime.blobs.put(self._context.tenant, file)
-        size = file.stat().st_size
-        given = {"sha256": sha256, "name": file.name, "size_bytes": size, "mapping": mapping}
+        given = {
+            "sha256": sha256,
+            "name": file.name,
+            "size_bytes": self._runtime.blobs.path(self._context.tenant, sha256).stat().st_size,
+            "mapping": mapping,
+        }
         await self.run("ingest", IngestRows, given)
 
     async def run(
@@ -132,14 +139,14 @@ class Steps:
         self._seconds[step] = round(time.perf_counter() - started, 3)
 
     async def result(self, file: Path) -> Imported:
-        """Count what became of the rows, by the log; write the bad ones beside *file*."""
+        """Count what became of the rows, by the log, and write the bad ones into a file."""
         tenant = self._context.tenant
         boundary = BoundaryQuery(tag=f"batch:{self.batch}", types=MILESTONES)
         found = await self._runtime.store.look(tenant, [boundary])
         row: ImportBatchRow = project(ImportBatches, map(decode, found.events))[self.batch]
         errors_file = None
         if row.rejected or row.held:
-            path = file.with_name(f"{file.name}.errors.csv")
+            path = self._runtime.settings.data / ERRORS / f"{file.stem}-{self.batch}.csv"
             await write_errors_file(self._runtime.pool, tenant, self.batch, path)
             errors_file = str(path)
         return Imported(

@@ -180,7 +180,7 @@ class Postgres:
         for abandoned in self._folder.parent.glob(f"{DRAFT}*"):
             shutil.rmtree(abandoned) if abandoned.is_dir() else abandoned.unlink()
         draft = self._folder.with_name(f"{DRAFT}{secrets.token_hex(4)}")
-        password = draft.with_suffix(".password")
+        password = draft.with_name(f"{draft.name}.password")
         try:
             private_folder(draft, self._user)
             write_private(password, self._credentials.postgres.encode(), self._user)

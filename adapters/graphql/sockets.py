@@ -7,7 +7,9 @@ is closed with 4403.
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -33,8 +35,10 @@ SUBSCRIPTIONS_MAX: Final = 100
 SEND_SECONDS_MAX: Final = 15.0
 """A reader this slow is cut off; it comes back with its cursor and misses nothing."""
 
+CLOSE_SECONDS_MAX: Final = 1.0
+
 BAD_REQUEST: Final = 4400
-SLOW_READER: Final = 4408
+TRY_AGAIN_LATER: Final = 1013
 
 AnySocket = WebSocket[Any, Any, Any]  # Any: whatever the application keeps in it.
 
@@ -43,7 +47,7 @@ async def converse(socket: AnySocket, runtime: Runtime) -> None:
     """Serve one WebSocket until it closes."""
     if GRAPHQL_TRANSPORT_WS_PROTOCOL not in socket.scope["subprotocols"]:
         await socket.accept()
-        await socket.close(BAD_REQUEST, f"Speak {GRAPHQL_TRANSPORT_WS_PROTOCOL}.")
+        await socket.close(code=BAD_REQUEST, reason=f"Speak {GRAPHQL_TRANSPORT_WS_PROTOCOL}.")
         return
     await socket.accept(subprotocols=GRAPHQL_TRANSPORT_WS_PROTOCOL)
     view: Any = _View(socket.headers.get("authorization"))  # Any: it has what is asked of a view.
@@ -57,6 +61,9 @@ async def converse(socket: AnySocket, runtime: Runtime) -> None:
         max_subscriptions_per_connection=SUBSCRIPTIONS_MAX,
     )
     await handler.handle()
+
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class _View:
@@ -79,7 +86,7 @@ class _View:
     @staticmethod
     def decode_json(text: str | bytes) -> object:
         try:
-            return msgspec.json.decode(text)
+            return _decoder.decode(text)
         except msgspec.DecodeError as error:
             raise json.JSONDecodeError(str(error), str(text), 0) from error
 
@@ -96,7 +103,11 @@ class _Wire(LitestarWebSocketAdapter):
             async with asyncio.timeout(SEND_SECONDS_MAX):
                 await super().send_json(message)
         except TimeoutError:
-            await self.ws.close(SLOW_READER, "Too slow. Come back with the last cursor.")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                    await self.ws.close(
+                        code=TRY_AGAIN_LATER, reason="Too slow. Come back with the last cursor."
+                    )
             raise WebSocketDisconnected from None
         except WebSocketDisconnect as error:
             raise WebSocketDisconnected from error

@@ -26,7 +26,9 @@ async def held(url: str, name: str, *, seconds_max: float) -> AsyncIterator[bool
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds_max
         try:
-            while not (row := await (await connection.execute(TRY, (name,))).fetchone()) or not row[0]:
+            while (
+                not (row := await (await connection.execute(TRY, (name,))).fetchone()) or not row[0]
+            ):
                 if loop.time() > deadline:
                     yield False
                     return

@@ -7,13 +7,12 @@ from typing import Final
 import structlog
 from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from adapters.graphql.http import graphql_handlers
 from adapters.rest.authentication import Authentication
-from adapters.rest.docs import OfflinePages
+from adapters.rest.docs import OfflinePages, openapi_json, redoc
 from adapters.rest.edge import Counts, Edge
 from adapters.rest.health import Stall, health, health_head, healthz, metrics, ready
 from adapters.rest.login import login
@@ -62,6 +61,8 @@ OPEN: Final[tuple[ControllerRouterHandler, ...]] = (
     health_head,
     ready,
     metrics,
+    openapi_json,
+    redoc,
 )
 """What asks for no credential."""
 
@@ -89,7 +90,7 @@ def _openapi() -> OpenAPIConfig:
         title="Asiento",
         version="1",
         description="The back office of small and medium companies, as a ledger of events.",
-        path="/",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json"), OfflinePages()],
+        path="/docs",
+        render_plugins=[OfflinePages()],
         components=Components(security_schemes={"bearer": scheme}),
     )

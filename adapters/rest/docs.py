@@ -8,7 +8,8 @@ from html import escape
 from typing import Any, Final
 
 import msgspec
-from litestar import Request
+from litestar import Litestar, MediaType, Request, get
+from litestar.enums import OpenAPIMediaType
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -22,13 +23,29 @@ Json = Mapping[str, Any]  # Any: a document.
 
 
 class OfflinePages(OpenAPIRenderPlugin):
-    """Renders every operation and schema as one page without scripts."""
+    """Renders every operation and schema as one page without scripts, at /docs."""
 
     def __init__(self) -> None:
-        super().__init__(path=["/docs", "/redoc"])
+        super().__init__(path="/")
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002 - the framework's.
         return page_of(openapi_schema).encode()
+
+
+@get("/redoc", media_type=MediaType.HTML, include_in_schema=False)
+async def redoc(request: Request[Any, Any, Any]) -> str:
+    return page_of(request.app.openapi_schema.to_schema())
+
+
+@get("/openapi.json", media_type=OpenAPIMediaType.OPENAPI_JSON, include_in_schema=False)
+async def openapi_json(request: Request[Any, Any, Any]) -> bytes:
+    return document_of(request.app)
+
+
+def document_of(app: Litestar) -> bytes:
+    """Write the OpenAPI document in lines that a diff can be read in."""
+    schema = app.openapi_schema.to_schema()
+    return msgspec.json.format(msgspec.json.encode(schema, enc_hook=str), indent=1) + b"\n"
 
 
 def page_of(document: Json) -> str:

@@ -2,6 +2,7 @@
 
 from application.imports.ingest import ingest
 from application.imports.promote import promote
+from application.imports.rows import RowsGiven, keep_rows
 from application.imports.validate import validate
 from application.jobs import JobKind
 from application.kernel import Exposed
@@ -28,7 +29,13 @@ WORK = "imports.batch.work"
 
 COMMANDS = (
     Exposed(command=OpenImportBatch, permission=WRITE, route="POST /imports/batches"),
-    Exposed(command=IngestRows, permission=WRITE, route="POST /imports/batches/{batch}/ingest"),
+    Exposed(
+        command=IngestRows,
+        permission=WRITE,
+        route="POST /imports/batches/{batch}/ingest",
+        input=RowsGiven,
+        prepare=keep_rows,
+    ),
     Exposed(
         command=ValidateImportBatch,
         permission=WRITE,

@@ -1,0 +1,102 @@
+"""Commands as people call them: in a process of their own, on real servers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from adapters.embedded.servers import embedded_servers, remove_instance
+from adapters.embedded.urls import Urls
+from adapters.postgres.migrate import migrate
+from adapters.settings import Settings
+
+SECONDS_MAX = 60
+Environment: TypeAlias = dict[str, str]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - any document.
+        return msgspec.json.decode(self.out)
+
+
+Asiento: TypeAlias = Callable[..., Answer]
+
+
+@pytest.fixture(scope="package")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """An instance of its own, with a migrated database and a Valkey."""
+    given = Settings(asiento_data=tmp_path_factory.mktemp("cli") / "data")
+    with embedded_servers(given) as urls:
+        migrate(urls.admin_database_url, urls.database_url)
+        yield _named(given, urls)
+    remove_instance(given)
+
+
+@pytest.fixture(scope="package")
+def environment(settings: Settings) -> Environment:
+    """What a shell would export to reach the servers."""
+    return shell(
+        DATABASE_URL=settings.database_url or "",
+        DATABASE_ADMIN_URL=settings.database_admin_url or "",
+        REDIS_URL=settings.redis_url or "",
+        ASIENTO_DATA=str(settings.data),
+    )
+
+
+@pytest.fixture(scope="package")
+def asiento(environment: Environment) -> Asiento:
+    """Run a command and return its answer."""
+
+    def call(*arguments: str, given: str = "", **others: str) -> Answer:
+        done = subprocess.run(
+            command_line(*arguments),
+            env=environment | others,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
+            check=False,
+        )
+        return Answer(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    return call
+
+
+@pytest.fixture(scope="package")
+def tenant(asiento: Asiento) -> str:
+    """A tenant that tests of reading share."""
+    assert asiento("tenant", "create", "acme", "--name", "Acme SL", "--country", "ES").code == 0
+    return "acme"
+
+
+def command_line(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "adapters.cli.main", *arguments]
+
+
+def shell(**named: str) -> Environment:
+    """An environment in which nothing of the developer's is set."""
+    ours = {field.upper() for field in Settings.__struct_fields__}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return kept | {"PYTHONPATH": str(Path(__file__).parents[2])} | named
+
+
+def _named(settings: Settings, urls: Urls) -> Settings:
+    return msgspec.structs.replace(
+        settings,
+        database_url=urls.database_url,
+        database_admin_url=urls.admin_database_url,
+        redis_url=urls.redis_url,
+    )

@@ -1,0 +1,115 @@
+"""What every command keeps to: exit codes, one line of error, one document of JSON."""
+
+import re
+import subprocess
+
+import pytest
+
+from adapters.cli.main import COMMANDS, GROUPS, kebab, make_app
+from application.kernel import exposed_commands
+from tests.cli.conftest import Asiento, Environment, command_line
+
+LINES = '{"lines": [{"description": "Bolt", "quantity": "2", "unit_price": "1.50"}]}'
+NOBODY = "host=127.0.0.1 port=1 user=nobody password=x dbname=none"
+
+
+def test_a_command_that_is_done_exits_with_0_and_one_document(asiento: Asiento) -> None:
+    answer = asiento("migrate", "--json")
+    assert answer.code == 0
+    assert answer.json == {"applied": [], "pending": []}
+    assert answer.err == ""
+
+
+def test_a_refusal_exits_with_1_and_says_why_in_one_line(asiento: Asiento, tenant: str) -> None:
+    answer = asiento("tenant", "create", tenant, "--name", "Another", "--country", "EC")
+    assert answer.code == 1
+    assert answer.out == ""
+    assert answer.err == (
+        "Error: The short name acme belongs to Acme SL. Choose another short name.\n"
+    )
+
+
+def test_a_refusal_is_a_document_too(asiento: Asiento, tenant: str) -> None:
+    answer = asiento("tenant", "create", tenant, "--name", "Other", "--country", "EC", "--json")
+    assert answer.code == 1
+    assert answer.json == {
+        "error": {
+            "code": "tenants.slug_taken",
+            "message": "The short name acme belongs to Acme SL.",
+            "hint": "Choose another short name.",
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nothing-of-ours",),
+        ("tenant", "create", "acme"),
+        ("tenant", "create", "Not a slug", "--name", "X", "--country", "ES"),
+        ("tenant", "create", "acme", "--name", "X", "--country", "FR"),
+        ("events", "--tenant", "acme", "--after", "yesterday"),
+        ("draft-invoice", "--tenant", "acme", "--input", "{"),
+        ("draft-invoice", "--tenant", "acme", "--input", "@no-such-file.json"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2(asiento: Asiento, tenant: str, arguments: list[str]) -> None:
+    assert tenant
+    answer = asiento(*arguments, "--json")
+    assert answer.code == 2
+    assert set(answer.json["error"]) == {"code", "message", "hint"}
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_a_server_that_is_away_exits_with_3_at_once(asiento: Asiento) -> None:
+    answer = asiento("events", "--tenant", "acme", "--json", DATABASE_URL=NOBODY)
+    assert answer.code == 3
+    assert answer.json["error"]["code"] == "database.unavailable"
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_a_tenant_that_is_not_there_exits_with_1(asiento: Asiento) -> None:
+    answer = asiento("events", "--tenant", "nobody")
+    assert answer.code == 1
+    assert "There is no tenant nobody." in answer.err
+
+
+def test_help_names_every_command(asiento: Asiento) -> None:
+    answer = asiento("--help")
+    public = [e.command.__name__ for e in exposed_commands().values() if e.route is not None]
+    assert answer.code == 0
+    for name in (*COMMANDS, *GROUPS, *map(kebab, public)):
+        assert re.search(rf"\b{name}\b", answer.out), name
+
+
+def test_every_command_can_be_imported_and_described() -> None:
+    app = make_app()
+    for name in (*COMMANDS, *GROUPS):
+        for member in [app[name], *(app[name][each] for each in GROUPS.get(name, ("", {}))[1])]:
+            assert member.help
+
+
+def test_a_reader_that_goes_away_is_no_error(
+    environment: Environment, asiento: Asiento, tenant: str
+) -> None:
+    assert asiento("draft-invoice", "--tenant", tenant, "--input", LINES).code == 0
+    with subprocess.Popen(
+        command_line("events", "--tenant", tenant),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_settings_are_listed_with_their_secrets_masked(asiento: Asiento) -> None:
+    answer = asiento("settings", "--json", REDIS_URL="redis://:secret@localhost/0")
+    redis = next(each for each in answer.json if each["name"] == "REDIS_URL")
+    assert redis["source"] == "environment"
+    assert redis["value"] == "********"
+    assert "secret" not in answer.out

@@ -1,0 +1,148 @@
+"""An API that runs as a process of its own, and tenants with keys to call it."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import msgspec
+
+from adapters.access import owner_permissions
+from adapters.access.passwords import hash_password
+from adapters.postgres.projector import Projector, projections
+from adapters.postgres.queries_time import wait_for
+from adapters.redis.hub import HeadMoved
+from adapters.runtime import Runtime, open_runtime
+from adapters.settings import Settings
+from application.access import new_api_key
+from application.kernel import Context, build
+from domain.access import CreateApiKey, RegisterUser
+from domain.ids import SYSTEM_TENANT, TenantId
+from domain.tenants import CreateTenant
+
+PASSWORD = "correct horse battery staple"
+OPERATOR = Context(
+    tenant=SYSTEM_TENANT, actor="system", permissions=frozenset("*"), correlation_id="test"
+)
+
+
+class Tenant(msgspec.Struct, frozen=True):
+    """A company with one owner, who has a password and a key."""
+
+    id: TenantId
+    slug: str
+    email: str
+    key_id: str
+    key: str
+
+
+async def make_tenant(
+    runtime: Runtime, permissions: tuple[str, ...] | None = None, **of_key: object
+) -> Tenant:
+    """Open the books of a company and wait until its key is known."""
+    slug = f"t-{uuid4().hex[:12]}"
+    created = build(CreateTenant, {"slug": slug, "name": slug, "country": "ES"}, runtime.clock)
+    tenant = TenantId((await runtime.bus.execute(created, OPERATOR)).ids["tenant"])
+    may = owner_permissions() if permissions is None else permissions
+    text, fields = new_api_key(runtime.clock)
+    email = f"owner@{slug}.example"
+    about = {"tenant": tenant, "permissions": may}
+    for command, given in (
+        (CreateApiKey, {**about, **fields, "name": "test", **of_key}),
+        (RegisterUser, {**about, "email": email, "password_hash": hash_password(PASSWORD)}),
+    ):
+        done = await runtime.bus.execute(build(command, given, runtime.clock), OPERATOR)
+    await until_projected(runtime, SYSTEM_TENANT, done.position)
+    return Tenant(tenant, slug, email, fields["key"], text)
+
+
+async def until_projected(runtime: Runtime, tenant: TenantId, position: int) -> None:
+    """Wait until every read model shows the log up to *position*."""
+    for consumers in projections():
+        for name in consumers:
+            if (name in projections()[1]) == (tenant == SYSTEM_TENANT):
+                await wait_for(runtime.pool, tenant, name, position, 10)
+
+
+@asynccontextmanager
+async def projecting(settings: Settings) -> AsyncIterator[Runtime]:
+    """Run a projector that hears the hints of others, and lend its runtime."""
+    async with open_runtime(settings) as runtime, runtime.hub.listen() as news:
+        projector = Projector(runtime.pool, *projections())
+
+        async def hear() -> None:
+            while True:
+                heard = await news.get()
+                if isinstance(heard, HeadMoved):
+                    projector.hint(heard.tenant)
+
+        tasks = [asyncio.create_task(projector.run()), asyncio.create_task(hear())]
+        try:
+            yield runtime
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def api_process(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the API and wait until it answers."""
+    process = start(settings, log)
+    try:
+        await_answer(settings, process, log)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def start(settings: Settings, log: Path) -> subprocess.Popen[bytes]:
+    given = {
+        name.upper(): str(value)
+        for name, value in msgspec.structs.asdict(settings).items()
+        if value is not None
+    }
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.rest.process"],
+            env={**os.environ, **given},
+            stderr=file,
+        )
+
+
+def await_answer(settings: Settings, process: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(f"{url_of(settings)}/health", trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+def url_of(settings: Settings) -> str:
+    return f"http://{settings.asiento_host}:{settings.port}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def caller(settings: Settings, key: str | None = None) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    limits = httpx.Limits(max_connections=64)
+    return httpx.AsyncClient(
+        base_url=url_of(settings), headers=headers, trust_env=False, timeout=30, limits=limits
+    )

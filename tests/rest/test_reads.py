@@ -1,0 +1,84 @@
+"""Rows over REST: in pages, filtered, waited for, tagged, and never another tenant's."""
+
+import httpx
+
+from adapters.settings import Settings
+from tests.rest.api import Tenant, caller
+from tests.rest.test_commands import LINES
+
+
+async def recorded(client: httpx.AsyncClient, *numbers: str) -> tuple[list[str], int]:
+    """Record invoices, and return their ids and the last position."""
+    made = []
+    for number in numbers:
+        given = {"number": number, "issued_on": "2026-01-02", "lines": LINES}
+        answer = await client.post("/api/v1/invoices/recorded", json=given)
+        made.append(answer.json())
+    return [each["invoice"] for each in made], made[-1]["position"]
+
+
+async def test_a_row_is_shown_with_exact_amounts(client: httpx.AsyncClient) -> None:
+    (invoice,), position = await recorded(client, "B-1")
+    answer = await client.get(f"/api/v1/invoices/{invoice}", params={"at_least": position})
+    row = answer.json()
+    assert (row["number"], row["net"], row["tax"], row["total"]) == ("B-1", "4.50", "0.95", "5.45")
+    assert row["lines"][0]["unit_price"] == "1.50"
+
+
+async def test_pages_go_on_where_the_former_ended(client: httpx.AsyncClient) -> None:
+    _, position = await recorded(client, "B-1", "B-2", "B-3")
+    query = {"first": 2, "order_by": "-number", "at_least": position}
+    page = (await client.get("/api/v1/invoices", params=query)).json()
+    rest = (await client.get("/api/v1/invoices", params={**query, "after": page["next"]})).json()
+    assert [each["number"] for each in page["items"]] == ["B-3", "B-2"]
+    assert [each["number"] for each in rest["items"]] == ["B-1"]
+    assert rest["next"] is None
+
+
+async def test_a_list_is_filtered(client: httpx.AsyncClient) -> None:
+    _, position = await recorded(client, "B-1", "B-2")
+    query = {"filter[number]": "B-2", "filter[due][gt]": "5.00", "at_least": position}
+    answer = await client.get("/api/v1/invoices", params=query)
+    assert [each["number"] for each in answer.json()["items"]] == ["B-2"]
+    none = await client.get("/api/v1/invoices", params={**query, "filter[due][gt]": "6"})
+    assert none.json()["items"] == []
+
+
+async def test_a_filter_that_is_not_known_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/v1/invoices", params={"filter[nummer]": "B-2"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "query.unknown_parameter")
+
+
+async def test_a_filter_of_another_type_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/v1/invoices", params={"filter[due][gt]": "much"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "input.invalid")
+
+
+async def test_who_has_the_row_already_is_not_sent_it_again(client: httpx.AsyncClient) -> None:
+    (invoice,), position = await recorded(client, "B-1")
+    address = f"/api/v1/invoices/{invoice}"
+    first = await client.get(address, params={"at_least": position})
+    again = await client.get(address, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_another_tenants_row_is_not_there(
+    api: Settings, client: httpx.AsyncClient, other: Tenant
+) -> None:
+    (invoice,), position = await recorded(client, "B-1")
+    assert (
+        await client.get(f"/api/v1/invoices/{invoice}", params={"at_least": position})
+    ).is_success
+    async with caller(api, other.key) as theirs:
+        row = await theirs.get(f"/api/v1/invoices/{invoice}")
+        rows = await theirs.get("/api/v1/invoices")
+    assert (row.status_code, row.json()["code"]) == (404, "query.absent")
+    assert rows.json()["items"] == []
+
+
+async def test_an_owner_sees_its_own_tenant_alone(
+    client: httpx.AsyncClient, tenant: Tenant, other: Tenant
+) -> None:
+    rows = (await client.get("/api/v1/tenants")).json()["items"]
+    assert [each["slug"] for each in rows] == [tenant.slug]
+    assert (await client.get(f"/api/v1/tenants/{other.id}")).status_code == 404
