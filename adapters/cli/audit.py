@@ -27,8 +27,7 @@ def verify(*, tenant: TenantOption) -> Result:
             f"The log of {tenant} is what was appended: {verified.events:,} events,"
             f" head {verified.head}."
             if verified.ok
-            else f"The log of {tenant} was changed: event {verified.first_bad} is not what was"
-            " appended there."
+            else f"The log of {tenant} was changed at event {verified.first_bad}: {verified.reason}"
         )
         return Result(document=verified, people=(said,), code=0 if verified.ok else FAILED)
 

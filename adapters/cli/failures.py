@@ -3,7 +3,7 @@
 from typing import Final
 
 import psycopg
-from cyclopts import CycloptsError
+from cyclopts import CycloptsError, UnknownCommandError
 from redis.exceptions import ConnectionError as RedisAway
 
 from adapters.cli.output import Failure
@@ -33,8 +33,7 @@ def failure_of(error: Exception) -> Failure | None:
                 exit_code=_exit_code(error),
             )
         case CycloptsError():
-            hint = "`asiento --help` lists the commands, and a command's --help its options."
-            failure = Failure(code="usage", message=str(error), hint=hint, exit_code=MISUSED)
+            failure = _misused(error)
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedFunction():
             failure = NOT_MIGRATED
         case psycopg.OperationalError():
@@ -49,6 +48,17 @@ def failure_of(error: Exception) -> Failure | None:
         case _:
             return None
     return failure
+
+
+def _misused(error: CycloptsError) -> Failure:
+    message = str(error) if not isinstance(error, UnknownCommandError) else _unknown(error)
+    hint = "`asiento --help` lists the commands, and a command's --help its options."
+    return Failure(code="usage", message=message, hint=hint, exit_code=MISUSED)
+
+
+def _unknown(error: UnknownCommandError) -> str:
+    """Name the command; the library would import every other one to name those as well."""
+    return f"There is no command {(error.unused_tokens or [''])[0]}."
 
 
 def _exit_code(error: Refused | ApplicationError) -> int:

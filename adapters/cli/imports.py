@@ -13,7 +13,7 @@ from adapters.cli.options import TenantOption, read_object
 from adapters.cli.output import Result, Table, progress
 from adapters.cli.session import find_tenant, operator, with_runtime
 from adapters.cli.watch import watch_job, watch_projection
-from adapters.postgres.staging import write_errors_file
+from adapters.postgres.errors_file import write_errors_file
 from adapters.runtime import Runtime
 from application.codec import decode
 from application.kernel import Context, Outcome, build

@@ -1,6 +1,5 @@
 """Lists and single rows: whose they are, in which order, as of when."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -163,9 +162,9 @@ async def test_another_tenants_invoice_is_not_there(client: Client, other: Clien
 
 async def test_an_invoice_is_seen_as_it_was(client: Client) -> None:
     drafted = await client.draft()
-    await asyncio.sleep(0.01)
     issue = {"invoice": drafted["invoice"], "series": "S"}
     issued = (await client.data(ISSUE, input=issue))["issueInvoice"]
+
     async def status(as_of: str) -> object:
         row = (await client.data(ONE, id=drafted["invoice"], asOf=as_of))["invoice"]
         return row and row["status"]
