@@ -163,7 +163,7 @@ class StagedRow(Struct, frozen=True):
 
     document: str  # The invoice it belongs to; empty where the row does not tell.
     line: int
-    cells: Sequence[str]  # None of them holds U+001F or U+0000.
+    cells: Sequence[str]  # None of them holds U+0000, U+001E or U+001F.
 
 
 class StagedError(Struct, frozen=True, kw_only=True):

@@ -82,6 +82,24 @@ def note(text: str) -> None:
     make_console(sys.stderr).print(text, markup=False, soft_wrap=True)
 
 
+class Story:
+    """Tells people what happens while it happens."""
+
+    def __init__(self) -> None:
+        self._console = make_console(sys.stdout)
+        self._headings = 0
+
+    def heading(self, text: str) -> None:
+        self._headings += 1
+        self._console.print(f"\n{self._headings}. {text}", style="bold cyan", highlight=False)
+
+    def tell(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+    def table(self, table: Table) -> None:
+        self._console.print(_drawn(table))
+
+
 def write_lines(documents: Iterable[object]) -> None:
     """Write a JSON line each, and pass them on at once."""
     lines = [msgspec.json.encode(document) + b"\n" for document in documents]

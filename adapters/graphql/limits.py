@@ -73,9 +73,8 @@ class _Measure:
         if not isinstance(node, FieldNode):
             return inner
         # Introspection is deep by nature, and has a rule of its own in graphql-core.
-        if node.name.value.startswith("__"):
-            return Size(1, inner.aliases)
-        return Size(inner.depth + 1, inner.aliases + (node.alias is not None))
+        below = 0 if node.name.value.startswith("__") else inner.depth
+        return Size(below + 1, inner.aliases + (node.alias is not None))
 
     def _fragment(self, name: str) -> Size:
         if name not in self._known:

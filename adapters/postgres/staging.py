@@ -1,7 +1,9 @@
 """The rows of files on their way in: COPY in, keyset pages out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, LiteralString
 
 from msgspec import Struct
@@ -12,27 +14,29 @@ from domain.ids import BatchId, TenantId
 
 # COPY can't write a table with row-level security: the rows go through a table of the session.
 INTAKE: LiteralString = """
-CREATE TEMP TABLE IF NOT EXISTS import_intake (document text, line integer, cells text)
+CREATE TEMP TABLE IF NOT EXISTS import_intake
+    (document text, line integer, lines integer[], cells text)
 ON COMMIT DELETE ROWS
 """
 COPY: LiteralString = "COPY import_intake FROM STDIN"
 MERGE: LiteralString = """
-INSERT INTO import_row (tenant_id, batch, document, line, cells)
-SELECT %s, %s, document, line, cells FROM import_intake ORDER BY document COLLATE "C", line
+INSERT INTO import_row (tenant_id, batch, document, line, lines, cells)
+SELECT %s, %s, document, line, lines, cells FROM import_intake
+ORDER BY document COLLATE "C", line
 """
 DROP: LiteralString = "DELETE FROM import_row WHERE tenant_id = %s AND batch = %s AND line > %s"
-ROWS: LiteralString = """
-SELECT document, line, cells FROM import_row
+RUNS: LiteralString = """
+SELECT document, line, lines, cells FROM import_row
 WHERE tenant_id = %s AND batch = %s AND (document, line) > (%s, %s)
 ORDER BY document, line LIMIT %s
 """
-DOCUMENTS: LiteralString = """
-SELECT r.document, r.line, r.cells FROM import_row AS r
-WHERE r.tenant_id = %(tenant)s AND r.batch = %(batch)s AND r.document > %(after)s
+SOUND_RUNS: LiteralString = """
+SELECT r.document, r.line, r.lines, r.cells FROM import_row AS r
+WHERE r.tenant_id = %s AND r.batch = %s AND (r.document, r.line) > (%s, %s)
   AND NOT EXISTS (
     SELECT FROM import_error AS e
-    WHERE e.tenant_id = %(tenant)s AND e.batch = %(batch)s AND e.document = r.document)
-ORDER BY r.document, r.line LIMIT %(limit)s
+    WHERE e.tenant_id = r.tenant_id AND e.batch = r.batch AND e.document = r.document)
+ORDER BY r.document, r.line LIMIT %s
 """
 REJECT: LiteralString = """
 INSERT INTO import_error (tenant_id, batch, document, line, code, column_name, value, reason)
@@ -42,7 +46,7 @@ ON CONFLICT (tenant_id, batch, line) DO NOTHING
 """
 HOLD: LiteralString = """
 INSERT INTO import_error (tenant_id, batch, document, line, code, column_name, value, reason)
-SELECT r.tenant_id, r.batch, r.document, r.line, 'imports.held', 'number', r.document,
+SELECT r.tenant_id, r.batch, r.document, held.line, 'imports.held', 'number', r.document,
        format('Line %%s of the same invoice was rejected.', e.line)
 FROM (
     SELECT document, min(line) AS line FROM import_error
@@ -52,6 +56,7 @@ FROM (
 ) AS e
 JOIN import_row AS r ON r.tenant_id = %(tenant)s AND r.batch = %(batch)s
                     AND r.document = e.document
+CROSS JOIN LATERAL unnest(r.lines) AS held (line)
 ON CONFLICT (tenant_id, batch, line) DO NOTHING
 """
 HELD: LiteralString = """
@@ -60,21 +65,34 @@ WHERE tenant_id = %s AND batch = %s AND code = 'imports.held'
 """
 CLEAR: LiteralString = "DELETE FROM import_error WHERE tenant_id = %s AND batch = %s"
 LIST: LiteralString = """
-SELECT r.document, r.line, r.cells, e.code, e.column_name, e.value, e.reason
-FROM import_row AS r LEFT JOIN import_error AS e USING (tenant_id, batch, line)
-WHERE r.tenant_id = %(tenant)s AND r.batch = %(batch)s
-  AND (r.document, r.line) > (%(document)s, %(line)s)
-ORDER BY r.document, r.line LIMIT %(limit)s
+SELECT r.document, row.line, row.cells, e.code, e.column_name, e.value, e.reason
+FROM import_row AS r
+CROSS JOIN LATERAL unnest(r.lines, string_to_array(r.cells, chr(30))) AS row (line, cells)
+LEFT JOIN import_error AS e
+  ON e.tenant_id = r.tenant_id AND e.batch = r.batch AND e.line = row.line
+WHERE r.tenant_id = %(tenant)s AND r.batch = %(batch)s AND r.document >= %(document)s
+  AND (r.document, row.line) > (%(document)s, %(line)s)
+ORDER BY r.document, row.line LIMIT %(limit)s
 """
 LIST_REJECTED: LiteralString = """
-SELECT e.document, e.line, r.cells, e.code, e.column_name, e.value, e.reason
-FROM import_error AS e LEFT JOIN import_row AS r USING (tenant_id, batch, document, line)
+SELECT e.document, e.line, (
+    SELECT (string_to_array(r.cells, chr(30)))[array_position(r.lines, e.line)]
+    FROM import_row AS r
+    WHERE r.tenant_id = e.tenant_id AND r.batch = e.batch AND r.document = e.document
+      AND r.line <= e.line
+    ORDER BY r.line DESC LIMIT 1
+), e.code, e.column_name, e.value, e.reason
+FROM import_error AS e
 WHERE e.tenant_id = %(tenant)s AND e.batch = %(batch)s AND e.line > %(line)s
 ORDER BY e.line LIMIT %(limit)s
 """
 
+LINE_MAX: Final = 2**31 - 1
+RUN_ROWS_MAX: Final = 200
+RUNS_PAGE: Final = 250
 SPECIAL: Final = re.compile(r"[\\\t\n\r]")
-SEPARATOR: Final = "\x1f"
+CELL: Final = "\x1f"
+ROW: Final = "\x1e"
 ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -97,10 +115,7 @@ class PostgresStaging:
         self._pool = pool
 
     async def add(self, tenant: TenantId, batch: BatchId, rows: Sequence[StagedRow]) -> None:
-        data = "".join(
-            f"{_escaped(row.document)}\t{row.line}\t{_escaped(SEPARATOR.join(row.cells))}\n"
-            for row in rows
-        )
+        data = "".join(map(_line_of, _runs(rows)))
         async with tenant_transaction(self._pool, tenant) as connection:
             await connection.execute(INTAKE)
             async with connection.cursor() as cursor, cursor.copy(COPY) as copy:
@@ -114,25 +129,34 @@ class PostgresStaging:
     async def rows(
         self, tenant: TenantId, batch: BatchId, *, after: tuple[str, int], limit: int
     ) -> list[StagedRow]:
+        rows: list[StagedRow] = []
         async with tenant_transaction(self._pool, tenant) as connection:
-            cursor = await connection.execute(ROWS, (tenant, batch, *after, limit))
-            return [_row(record) for record in await cursor.fetchall()]
+            while len(rows) < limit:
+                cursor = await connection.execute(RUNS, (tenant, batch, *after, RUNS_PAGE))
+                runs = await cursor.fetchall()
+                rows += [row for run in runs for row in _rows_of(run)]
+                if len(runs) < RUNS_PAGE:
+                    break
+                after = (rows[-1].document, rows[-1].line)
+        return rows
 
     async def documents(
         self, tenant: TenantId, batch: BatchId, *, after: str, rows: int
     ) -> list[StagedRow]:
-        limit = rows
-        while True:
-            asked = {"tenant": tenant, "batch": batch, "after": after, "limit": limit}
-            async with tenant_transaction(self._pool, tenant) as connection:
-                found = await (await connection.execute(DOCUMENTS, asked)).fetchall()
-            if len(found) < limit:
-                return [_row(record) for record in found]
-            # The last document may go on: leave it to the next call, if it is not the only one.
-            last = found[-1][0]
-            if found[0][0] != last:
-                return [_row(record) for record in found if record[0] != last]
-            limit *= 2
+        found: list[StagedRow] = []
+        at = (after, LINE_MAX)
+        async with tenant_transaction(self._pool, tenant) as connection:
+            while True:
+                asked = (tenant, batch, *at, RUNS_PAGE)
+                runs = await (await connection.execute(SOUND_RUNS, asked)).fetchall()
+                found += [row for run in runs for row in _rows_of(run)]
+                if len(runs) < RUNS_PAGE:
+                    return found
+                last = found[-1].document
+                if len(found) >= rows and found[0].document != last:
+                    # The last document may go on: it is left to the next call.
+                    return [row for row in found if row.document != last]
+                at = (last, found[-1].line)
 
     async def reject(self, tenant: TenantId, batch: BatchId, errors: Sequence[StagedError]) -> None:
         if not errors:
@@ -183,7 +207,7 @@ async def list_import_rows(
         ListedRow(
             document=record[0],
             line=record[1],
-            cells=tuple(record[2].split(SEPARATOR)) if record[2] else (),
+            cells=tuple(record[2].split(CELL)) if record[2] else (),
             code=record[3],
             column=record[4],
             value=record[5],
@@ -193,8 +217,26 @@ async def list_import_rows(
     ]
 
 
-def _row(record: tuple[Any, ...]) -> StagedRow:  # Any: columns of several types.
-    return StagedRow(record[0], record[1], record[2].split(SEPARATOR) if record[2] else [])
+def _runs(rows: Sequence[StagedRow]) -> Iterator[Sequence[StagedRow]]:
+    """Split rows into runs of one document, none too long."""
+    for _, group in groupby(rows, attrgetter("document")):
+        run = list(group)
+        for start in range(0, len(run), RUN_ROWS_MAX):
+            yield run[start : start + RUN_ROWS_MAX]
+
+
+def _line_of(run: Sequence[StagedRow]) -> str:
+    lines = ",".join(str(row.line) for row in run)
+    cells = ROW.join([CELL.join(row.cells) for row in run])
+    return f"{_escaped(run[0].document)}\t{run[0].line}\t{{{lines}}}\t{_escaped(cells)}\n"
+
+
+def _rows_of(run: tuple[Any, ...]) -> list[StagedRow]:  # Any: columns of several types.
+    document, _, lines, cells = run
+    return [
+        StagedRow(document, line, row.split(CELL) if row else [])
+        for line, row in zip(lines, cells.split(ROW), strict=True)
+    ]
 
 
 def _escaped(text: str) -> str:

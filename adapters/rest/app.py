@@ -10,6 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
+from adapters.access.door import door_of
 from adapters.graphql.http import graphql_handlers
 from adapters.rest.authentication import Authentication
 from adapters.rest.docs import OfflinePages, openapi_json, redoc
@@ -49,7 +50,7 @@ def make_app(settings: Settings) -> Litestar:
         logging_config=None,
         debug=False,
     )
-    app.state.counts, app.state.stall = Counts(), Stall()
+    app.state.counts, app.state.stall, app.state.failure = Counts(), Stall(), None
     app.asgi_handler = Edge(app.asgi_handler, app.state.counts, SystemClock())
     return app
 
@@ -71,11 +72,12 @@ OPEN: Final[tuple[ControllerRouterHandler, ...]] = (
 async def _running(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     try:
         async with open_runtime(settings) as runtime:
+            door_of(runtime)
             app.state.runtime = runtime
             log.info("api.started")
             yield
     except ApplicationError as error:
-        log.error("api.not_started", code=error.code, reason=error.message, hint=error.hint)  # noqa: TRY400 - the message says all.
+        app.state.failure = error
         raise
     log.info("api.stopped")
 

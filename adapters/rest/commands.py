@@ -173,7 +173,7 @@ def _listed(hint: Any) -> Any:  # noqa: ANN401 - an annotation may be anything.
         plain, *marks = get_args(hint)
         return Annotated[_listed(plain), *marks]
     if get_origin(hint) is tuple and get_args(hint)[1:] == (...,):
-        return list[get_args(hint)[0]]
+        return list[get_args(hint)[0]]  # type: ignore[misc] # Made of the argument at run time.
     return hint
 
 

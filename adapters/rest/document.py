@@ -6,6 +6,5 @@ from adapters.rest.app import make_app
 from adapters.rest.docs import document_of
 from adapters.settings import Settings
 
-
 if __name__ == "__main__":
     sys.stdout.buffer.write(document_of(make_app(Settings())))

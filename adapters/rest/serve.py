@@ -16,20 +16,24 @@ PING_SECONDS: Final = 20.0
 
 MESSAGE_BYTES_MAX: Final = 1_000_000
 BACKLOG: Final = 2048
-UNREACHABLE: Final = 3
 
 
 def serve(settings: Settings) -> int:
-    """Serve, and return the exit code.
+    """Serve until a signal; return the exit code, 0 or, where the port is taken, 1.
 
-    It is 0 after a signal, 1 where the port is taken, 3 where a server can't be reached.
+    PostgreSQL and Redis may come later and go away between: ``/ready`` tells.
+
+    Raises:
+        Malformed: A setting keeps it from starting.
+
     """
     listener = _listen(settings)
     if listener is None:
         return 1
+    app = make_app(settings)
     server = uvicorn.Server(
         uvicorn.Config(
-            make_app(settings),
+            app,
             loop="uvloop",
             http="httptools",
             ws="websockets-sansio",
@@ -48,7 +52,9 @@ def serve(settings: Settings) -> int:
         signal.signal(ending, lambda _number, _frame: None)
     with listener:
         server.run([listener])
-    return 0 if server.started else UNREACHABLE
+    if app.state.failure is not None:
+        raise app.state.failure
+    return 0
 
 
 def _listen(settings: Settings) -> socket.socket | None:

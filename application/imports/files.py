@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,12 +108,12 @@ class RowFile:
 
 def _unsafe(cells: list[str]) -> bool:
     text = "".join(cells)
-    return "\x00" in text or "\x1f" in text
+    return "\x00" in text or "\x1e" in text or "\x1f" in text
 
 
 def _cleaned(cells: list[str]) -> list[str]:
     """Mark the characters that no database text or separator allows."""
-    return [cell.replace("\x00", "\ufffd").replace("\x1f", "\ufffd") for cell in cells]
+    return [re.sub("[\x00\x1e\x1f]", "\ufffd", cell) for cell in cells]
 
 
 def _encoding_of(probe: bytes, name: str) -> str:

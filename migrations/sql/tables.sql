@@ -62,11 +62,13 @@ CREATE TABLE import_row (
     batch text COLLATE "C" NOT NULL,
     document text COLLATE "C" NOT NULL,
     line integer NOT NULL,
+    lines integer[] NOT NULL,
     cells text NOT NULL,
     PRIMARY KEY (tenant_id, batch, document, line)
 );
 COMMENT ON TABLE import_row IS
-    'Rows of files on their way in, as they came; cells are joined by chr(31).';
+    'Rows of files on their way in, as they came: a record is a run of rows of one document,'
+    ' line its first. Rows are joined by chr(30), the cells of a row by chr(31).';
 
 CREATE TABLE import_error (
     tenant_id uuid NOT NULL,

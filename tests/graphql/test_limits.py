@@ -41,10 +41,6 @@ async def test_a_reader_needs_the_permission_of_what_it_reads(runtime: Runtime, 
             assert (await client.error(query))["code"] == "access.forbidden"
 
 
-def nested(levels: int) -> str:
-    return '{ __type(name: "Query") ' + "{ ofType " * levels + "{ name }" + " }" * levels + " }"
-
-
 @pytest.mark.parametrize(
     "query",
     [
@@ -55,7 +51,6 @@ def nested(levels: int) -> str:
         "query A { ...Missing }",
         "{ tenant { nothing } }",
         "{ tenant { id }",
-        "",
         "{ __schema { types { fields { type { fields { type { fields { type { name } } } } } } } } }",
     ],
 )
@@ -88,7 +83,8 @@ async def test_fragments_that_double_each_other_cost_nothing(client: Client) -> 
         (b'{"query": "\xff"}', "application/json", 400),
         ('{"query": "{ __typename }"}', "text/plain", 400),
         ('{"query": "subscription { events { type } }"}', "application/json", 400),
-        ('{"query": "query A { __typename } query B { __typename }"}', "application/json", 400),
+        ('{"query": ""}', "application/json", 400),
+        ('{"query": "fragment F on Query { __typename }"}', "application/json", 400),
         (b" " * (BODY_BYTES_MAX + 1), "application/json", 413),
     ],
 )

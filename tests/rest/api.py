@@ -27,7 +27,7 @@ from domain.access import CreateApiKey, RegisterUser
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.tenants import CreateTenant
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "correct horse battery staple"  # noqa: S105 - of tenants that last a test.
 OPERATOR = Context(
     tenant=SYSTEM_TENANT, actor="system", permissions=frozenset("*"), correlation_id="test"
 )

@@ -23,12 +23,12 @@ async def logged_in(client: httpx.AsyncClient, email: str, password: str) -> htt
 
 @pytest.mark.parametrize(
     "value",
-    ["", "Bearer", "Bearer ask_0_0", "Basic YTpi", "Bearer x.y.z", "ask_1_2", "Bearer é".encode()],
+    [b"", b"Bearer", b"Bearer ask_0_0", b"Basic YTpi", b"Bearer x.y.z", b"ask_1_2", b"Bearer \xe9"],
 )
 async def test_nobody_gets_in_without_a_credential(
-    stranger: httpx.AsyncClient, value: str | bytes
+    stranger: httpx.AsyncClient, value: bytes
 ) -> None:
-    answer = await stranger.get("/api/v1/invoices", headers={"Authorization": value})
+    answer = await stranger.get("/api/v1/invoices", headers=[(b"Authorization", value)])
     assert (answer.status_code, answer.json()["code"]) == (401, "access.unauthenticated")
     assert answer.headers["www-authenticate"] == "Bearer"
 

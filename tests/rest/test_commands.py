@@ -6,8 +6,8 @@ from uuid import uuid4
 import httpx
 
 from adapters.runtime import Runtime
-from tests.rest.api import Tenant, make_tenant, caller
 from adapters.settings import Settings
+from tests.rest.api import Tenant, caller, make_tenant
 
 LINES = [{"description": "Bolt, ñ", "quantity": "3", "unit_price": "1.50", "tax_rate": "21"}]
 
@@ -68,9 +68,7 @@ async def test_an_idempotency_key_with_another_request_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency.key_reused")
 
 
-async def test_many_clients_at_once_get_gapless_numbers(
-    api: Settings, runtime: Runtime, tenant: Tenant
-) -> None:
+async def test_many_clients_at_once_get_gapless_numbers(api: Settings, tenant: Tenant) -> None:
     async with caller(api, tenant.key) as client:
         drafts = await asyncio.gather(*(drafted(client) for _ in range(32)))
 

@@ -30,7 +30,7 @@ from tests.rest.test_commands import LINES, drafted
     ],
 )
 async def test_every_error_is_a_problem_with_a_code_and_a_hint(
-    client: httpx.AsyncClient, method: str, path: str, body: bytes, status: int, code: str
+    client: httpx.AsyncClient, *, method: str, path: str, body: bytes, status: int, code: str
 ) -> None:
     answer = await client.request(
         method, path, content=body, headers={"Content-Type": "application/json"}

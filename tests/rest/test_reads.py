@@ -1,10 +1,14 @@
 """Rows over REST: in pages, filtered, waited for, tagged, and never another tenant's."""
 
+from typing import TypeAlias
+
 import httpx
 
 from adapters.settings import Settings
 from tests.rest.api import Tenant, caller
 from tests.rest.test_commands import LINES
+
+Query: TypeAlias = dict[str, str | int]
 
 
 async def recorded(client: httpx.AsyncClient, *numbers: str) -> tuple[list[str], int]:
@@ -27,7 +31,7 @@ async def test_a_row_is_shown_with_exact_amounts(client: httpx.AsyncClient) -> N
 
 async def test_pages_go_on_where_the_former_ended(client: httpx.AsyncClient) -> None:
     _, position = await recorded(client, "B-1", "B-2", "B-3")
-    query = {"first": 2, "order_by": "-number", "at_least": position}
+    query: Query = {"first": 2, "order_by": "-number", "at_least": position}
     page = (await client.get("/api/v1/invoices", params=query)).json()
     rest = (await client.get("/api/v1/invoices", params={**query, "after": page["next"]})).json()
     assert [each["number"] for each in page["items"]] == ["B-3", "B-2"]
@@ -37,7 +41,7 @@ async def test_pages_go_on_where_the_former_ended(client: httpx.AsyncClient) -> 
 
 async def test_a_list_is_filtered(client: httpx.AsyncClient) -> None:
     _, position = await recorded(client, "B-1", "B-2")
-    query = {"filter[number]": "B-2", "filter[due][gt]": "5.00", "at_least": position}
+    query: Query = {"filter[number]": "B-2", "filter[due][gt]": "5.00", "at_least": position}
     answer = await client.get("/api/v1/invoices", params=query)
     assert [each["number"] for each in answer.json()["items"]] == ["B-2"]
     none = await client.get("/api/v1/invoices", params={**query, "filter[due][gt]": "6"})

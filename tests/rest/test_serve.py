@@ -4,12 +4,11 @@ import signal
 import socket
 from pathlib import Path
 
+import httpx
 import msgspec
 
 from adapters.settings import Settings
-from tests.rest.api import api_process, free_port, start
-
-NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
+from tests.rest.api import api_process, free_port, start, url_of
 
 
 def test_a_signal_ends_it_cleanly(api: Settings, tmp_path: Path) -> None:
@@ -30,10 +29,31 @@ def test_a_taken_port_is_named(api: Settings, tmp_path: Path) -> None:
     assert "Traceback" not in told
 
 
-def test_an_absent_database_is_told_without_its_password(api: Settings, tmp_path: Path) -> None:
-    url = NOWHERE.replace("nobody", "nobody:hidden")
-    settings = msgspec.structs.replace(api, port=free_port(), database_url=url)
-    assert start(settings, tmp_path / "log").wait(40) == 3
-    told = (tmp_path / "log").read_text()
-    assert "database.unavailable" in told
-    assert "hidden" not in told
+def test_it_lives_without_its_servers_and_says_that_they_are_away(
+    api: Settings, tmp_path: Path
+) -> None:
+    settings = msgspec.structs.replace(
+        api,
+        port=free_port(),
+        database_url="postgresql://nobody:hidden@127.0.0.1:1/none",
+        redis_url="redis://:hidden@127.0.0.1:1/0",
+    )
+    with api_process(settings, tmp_path / "log"):
+        ready = httpx.get(f"{url_of(settings)}/ready", trust_env=False)
+        login = httpx.post(
+            f"{url_of(settings)}/api/v1/login",
+            json={"email": "a@b", "password": "c"},
+            trust_env=False,
+        )
+    assert ready.status_code == 503
+    failing = [name for name, found in ready.json()["checks"].items() if found != "ok"]
+    assert failing == ["database", "redis", "migrations", "projector"]
+    assert (login.status_code, login.json()["code"]) == (503, "redis.unavailable")
+    assert "hidden" not in (tmp_path / "log").read_text()
+
+
+def test_a_setting_that_keeps_it_from_starting_is_named(api: Settings, tmp_path: Path) -> None:
+    weak = msgspec.structs.replace(api, port=free_port(), asiento_secret_key="short")  # noqa: S106 - too short to be one.
+    process = start(weak, tmp_path / "log")
+    assert process.wait(20) != 0
+    assert "ASIENTO_SECRET_KEY has 5 characters" in (tmp_path / "log").read_text()
