@@ -20,7 +20,7 @@ COMMANDS = (
 SECRET_BYTES: Final = 32
 ALPHABET: Final = digits + ascii_letters
 SECRET_LENGTH: Final = 43  # Base 62 digits of 32 bytes.
-KEY_TEXT: Final = re.compile(rf"ask_([0-9a-f]{{32}})_([0-9A-Za-z]{{{SECRET_LENGTH}}})", re.ASCII)
+KEY_TEXT: Final = re.compile(rf"ask_([0-9a-f-]{{36}})_([0-9A-Za-z]{{{SECRET_LENGTH}}})", re.ASCII)
 
 READ_LOG: Final = "audit.event.read"
 OF_OPERATORS: Final = frozenset({"tenants.tenant.create"})

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Final, TypeVar, get_type_hints
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -121,12 +122,12 @@ def authorise(command: Command, context: Context) -> TenantId:
 
 
 def new_id(now: datetime) -> str:
-    """Make an id that sorts by time: a UUID of version 7 (RFC 9562, section 5.7), as hex."""
+    """Make an id that sorts by time: a UUID of version 7 (RFC 9562, section 5.7)."""
     random = secrets.randbits(ID_BITS_RANDOM)
     milliseconds = int(now.timestamp() * 1000) & (1 << 48) - 1
     high = milliseconds << 16 | 0x7000 | random >> 62
     low = 0b10 << 62 | random & (1 << 62) - 1
-    return f"{high:016x}{low:016x}"
+    return str(UUID(int=high << 64 | low))
 
 
 def build(command: type[Command], given: Mapping[str, object], clock: Clock) -> Command:

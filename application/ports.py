@@ -191,7 +191,7 @@ class Staging(Protocol):
     async def rows(
         self, tenant: TenantId, batch: BatchId, *, after: tuple[str, int], limit: int
     ) -> list[StagedRow]:
-        """Return the rows after (document, line), by document, then line."""
+        """Return about *limit* rows after (document, line), by document, then line."""
         ...
 
     async def documents(

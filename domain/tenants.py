@@ -10,6 +10,9 @@ from domain.kernel import Boundary, Command, Event, Filled, Key, Refused, State
 
 Slug = NewType("Slug", str)
 Country: TypeAlias = Literal["ES", "EC"]
+TenantIdText = Annotated[
+    TenantId, Meta(pattern=f"^{'-'.join(f'[0-9a-f]{{{n}}}' for n in (8, 4, 4, 4, 12))}$")
+]
 CURRENCIES: Final[dict[Country, str]] = {"ES": "EUR", "EC": "USD"}
 SlugText = Annotated[
     Slug, Meta(pattern="^[a-z][a-z0-9-]{1,39}$", description="Lower-case letters, digits, dashes.")
@@ -50,7 +53,7 @@ class SlugClaim(State):
 class CreateTenant(Command):
     """Open the books of a company.."""
 
-    tenant: Filled[TenantId]
+    tenant: Filled[TenantIdText]
     slug: SlugText
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     country: Country

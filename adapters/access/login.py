@@ -15,12 +15,13 @@ from domain.access import Email
 
 TRIES_MAX: Final = 10
 WINDOW_SECONDS: Final = 60
+ADDRESS: Final = r"^[^\s\x00-\x1f@]+@[^\s\x00-\x1f@]+$"
 
 
 class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person logs in with."""
 
-    email: Annotated[str, Meta(max_length=254)]
+    email: Annotated[str, Meta(pattern=ADDRESS, max_length=254)]
     password: Annotated[str, Meta(max_length=1024)]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
+from rich.progress import Progress
 
 from adapters.cli.demo_client import DemoClient
 from adapters.cli.demo_instance import demo_instance
@@ -16,14 +17,16 @@ from adapters.cli.demo_tenant import ensure_demo_tenant, read_demo
 from adapters.cli.failures import FAILED
 from adapters.cli.output import Story, Table, progress
 from adapters.cli.sample_invoices import Sample, write_sample
-from adapters.cli.session import find_tenant, open_and, prepare
+from adapters.cli.session import find_tenant, open_and, operator, prepare
 from adapters.cli.watch import watch_projection
 from adapters.postgres.audit import verify
 from adapters.postgres.rebuild import rebuild
 from adapters.runtime import Runtime
 from adapters.settings import Settings
 from application.errors import ApplicationError
+from application.kernel import build
 from domain.ids import TenantId
+from domain.imports import IngestRows
 from projections.invoices import Invoices
 
 ROWS: Final = 3_000
@@ -32,7 +35,6 @@ CLIENTS: Final = 32
 SERIES: Final = "DEMO"
 
 OPEN: Final = """mutation { openImportBatch(input: {origin: "demo"}) { batch } }"""
-INGEST: Final = "mutation ($input: IngestRowsInput!) { ingestRows(input: $input) { job } }"
 VALIDATE: Final = "mutation ($batch: ID!) { validateImportBatch(input: {batch: $batch}) { job } }"
 PROMOTE: Final = "mutation ($batch: ID!) { promoteImportBatch(input: {batch: $batch}) { job } }"
 WATCH: Final = "subscription ($job: ID!) { jobProgress(job: $job) { status done total message } }"
@@ -91,6 +93,7 @@ async def _play(runtime: Runtime, settings: Settings) -> int:
 
 async def _import(stage: Stage) -> None:
     stage.story.heading("Import a file, and watch it live")
+    batch = (await _ask(stage, OPEN))["openImportBatch"]["batch"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "invoices.csv"
         sample = write_sample(path, rows=ROWS, seed=SEED)
@@ -98,26 +101,35 @@ async def _import(stage: Stage) -> None:
             f"{sample.rows:,} rows of an export as it is met in life, {len(sample.rejected)} of"
             " them unreadable. Each step is a job; the bars are its GraphQL subscription."
         )
-        sha256 = await stage.runtime.blobs.put(stage.tenant, path)
-        size = path.stat().st_size
-    batch = (await _ask(stage, OPEN))["openImportBatch"]["batch"]
-    file = {"batch": batch, "sha256": sha256, "name": path.name, "sizeBytes": size}
+        job = await _send(stage, batch, path)
     with progress() as bars:
-        for step, document, variables in (
-            ("ingest", INGEST, {"input": file}),
-            ("validate", VALIDATE, {"batch": batch}),
-            ("promote", PROMOTE, {"batch": batch}),
-        ):
-            bar = bars.add_task(step, total=None, said="")
-            (started,) = (await _ask(stage, document, variables)).values()
-            async for news in stage.client.watch(WATCH, {"job": started["job"]}):
-                told = news["jobProgress"]
-                total = told["done"] if told["status"] == "succeeded" else told["total"]
-                bars.update(bar, completed=told["done"], total=total, said=told["message"])
-                _expect(told["status"] != "failed", told["message"])
+        await _watch(stage, bars, "ingest", job)
+        for step, document in (("validate", VALIDATE), ("promote", PROMOTE)):
+            (started,) = (await _ask(stage, document, {"batch": batch})).values()
+            await _watch(stage, bars, step, started["job"])
     variables = {"batch": batch, "at": await _head(stage)}
     found = (await _ask(stage, BATCH, variables))["importBatch"]
     _tell_import(stage, sample, found)
+
+
+async def _send(stage: Stage, batch: str, path: Path) -> str:
+    """Keep the file and start the job that reads it, as `asiento import` does."""
+    runtime = stage.runtime
+    sha256 = await runtime.blobs.put(stage.tenant, path)
+    size = runtime.blobs.path(stage.tenant, sha256).stat().st_size
+    given = {"batch": batch, "sha256": sha256, "name": path.name, "size_bytes": size}
+    command = build(IngestRows, given, runtime.clock)
+    return (await runtime.bus.execute(command, operator(stage.tenant))).ids["job"]
+
+
+async def _watch(stage: Stage, bars: Progress, step: str, job: str) -> None:
+    """Draw what the subscription tells of a job, until the job ends."""
+    bar = bars.add_task(step, total=None, said="")
+    async for news in stage.client.watch(WATCH, {"job": job}):
+        told = news["jobProgress"]
+        total = told["done"] if told["status"] == "succeeded" else told["total"]
+        bars.update(bar, completed=told["done"], total=total, said=told["message"])
+        _expect(told["status"] != "failed", told["message"])
 
 
 def _tell_import(stage: Stage, sample: Sample, found: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from adapters.graphql.shapes import (
     made_class,
     summary,
 )
-from application.kernel import build, exposed_commands
+from application.kernel import Exposed, exposed_commands
 from domain.kernel import Command, filled_fields
 
 IDEMPOTENCY: Final = "Sent again under the same `idempotencyKey`, it gets the first result again."
@@ -31,26 +31,31 @@ class Happened:
 def commanding_fields() -> dict[str, StrawberryField]:
     """Make the fields of Mutation, by name."""
     return {
-        exposed.command.__name__[0].lower() + exposed.command.__name__[1:]: _field(exposed.command)
+        exposed.command.__name__[0].lower() + exposed.command.__name__[1:]: _field(exposed)
         for exposed in exposed_commands().values()
         if exposed.route
     }
 
 
-def _field(command: type[Command]) -> StrawberryField:
+def _field(exposed: Exposed) -> StrawberryField:
+    command = exposed.command
     answer, ids = _result_type(command), _id_fields(command)
 
     async def resolve(info: Info, input: object, idempotency_key: str | None = None) -> object:  # noqa: A002 - the contract's word.
         asking = info.context
-        built = build(command, given(input), asking.runtime.clock)
-        outcome = await asking.runtime.bus.execute(built, asking.context, key=idempotency_key)
+        runtime, context = asking.runtime, asking.context
+        built = await exposed.build(given(input), context, runtime.blobs, runtime.clock)
+        outcome = await runtime.bus.execute(built, context, key=idempotency_key)
         events = [Happened(type=name, position=Position(at)) for name, at in outcome.events]
         # An id that was filled in counts only where the outcome says that it was used.
         known = {name: getattr(built, name) for name in ids - set(filled_fields(command))}
         known |= {name: outcome.ids[name] for name in ids & outcome.ids.keys()}
         return answer(position=Position(outcome.position), events=events, **known)
 
-    resolve.__annotations__ |= {"input": input_type(command), "return": answer}
+    resolve.__annotations__ |= {
+        "input": input_type(exposed.shape, command.__name__),
+        "return": answer,
+    }
     return field_of(resolve, " ".join(filter(None, [summary(command), IDEMPOTENCY])))
 
 

@@ -1,55 +1,40 @@
 """Queries that no read model answers: the rows of a file, which wait aside and are not folded."""
 
 import base64
-from collections.abc import Awaitable
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 import strawberry
 from strawberry.types.field import StrawberryField
 
 from adapters.graphql.asking import Asking, Info
-from adapters.graphql.reading import Connection, connection_type
+from adapters.graphql.reading import Connection, at_least_wait, connection_type
 from adapters.graphql.scalars import Position
-from adapters.graphql.shapes import field_of
+from adapters.graphql.shapes import field_of, value_type
 from adapters.postgres.queries import FIRST_DEFAULT, Page, checked_first, get_row
 from adapters.postgres.queries_conditions import require
-from adapters.postgres.queries_time import wait_for
 from adapters.postgres.staging import ListedRow, list_import_rows
 from application.errors import Malformed
 from domain.ids import BatchId
-from projections.import_batches import ImportBatches, ImportBatchRow
+from projections.imports import ImportBatches, ImportBatchRow
 from projections.kernel import Row
 
 REJECTED: Final = "rejected"
 HELD: Final = "imports.held"
-CHECKED: Final = frozenset({"validated", "promoting", "promoted"})
-IMPORT_ROWS: Final = (
-    "The rows of a batch's file, by document and line; the rejected ones alone, by line."
-)
+READ_STRICTLY: Final = frozenset({"validated", "promoting", "promoted"})
+IMPORT_ROWS: Final = "The rows of a file by document and line; or the rejected alone, by line."
+
+Place: TypeAlias = tuple[bool, str, int]
+"""Whether only the rejected are listed, then the last row's document and line."""
 
 
-class ImportRowRow(Row):
-    """One row of a file."""
+class ImportRow(Row):
+    """One row of a file. Its cells are as they came, in the order of the batch's header."""
 
     line: int
     document: str
-    status: str
+    status: Literal["waiting", "accepted", "rejected", "held"]
     cells: tuple[str, ...]
-    code: str | None
-    column: str | None
-    value: str | None
-    reason: str | None
-
-
-@strawberry.type(name="ImportRow", description="One row of a file, and why it was rejected.")
-class ImportRow:
-    line: int
-    document: str = strawberry.field(description="The number of the invoice it belongs to.")
-    status: str = strawberry.field(
-        description="waiting, accepted, rejected, or held: a row of its invoice was rejected."
-    )
-    cells: list[str] = strawberry.field(description="As they came, by the batch's header.")
     code: str | None
     column: str | None
     value: str | None
@@ -58,17 +43,17 @@ class ImportRow:
 
 @strawberry.input
 class ImportRowStatusFilter:
-    eq: str = strawberry.field(description="rejected; it counts the held ones in.")
+    eq: str = strawberry.field(description="`rejected`, which counts the held ones in.")
 
 
-@strawberry.input
+@strawberry.input(description="The rejected rows only, or left out: all of them.")
 class ImportRowFilter:
     status: ImportRowStatusFilter | None = None
 
 
 def extra_fields() -> dict[str, StrawberryField]:
     """Make further fields of Query, by name."""
-    import_rows.__annotations__["return"] = connection_type(ImportRow)
+    import_rows.__annotations__["return"] = connection_type(value_type(ImportRow))
     return {"import_rows": field_of(import_rows, IMPORT_ROWS)}
 
 
@@ -82,20 +67,82 @@ async def import_rows(
     at_least: Position | None = None,
 ) -> Connection:
     asking = info.context
-    pool, context = asking.runtime.pool, asking.context
-    require(context, ImportBatches.permission)
-    rejected, limit = _only_rejected(filter), checked_first(first or 0)
-    if at_least is not None:
-        seconds_max = asking.runtime.settings.at_least_seconds_max
-        await wait_for(pool, context.tenant, ImportBatches.name, at_least, seconds_max)
+    require(asking.context, ImportBatches.permission)
+    rejected, first = _only_rejected(filter), checked_first(first)
+    place = _read_place(after, rejected=rejected)
+    await at_least_wait(asking, ImportBatches, at_least)
     of = await _batch(asking, batch)
     found: list[ListedRow] = []
     if of is not None:
-        place = _place(after, rejected=rejected)
+        pool, tenant = asking.runtime.pool, asking.context.tenant
         found = await list_import_rows(
-            pool, context.tenant, of.batch, after=place, limit=limit + 1, rejected=rejected
+            pool, tenant, of.batch, after=place[1:], limit=first + 1, rejected=rejected
         )
-    rows = [_shown(row, of) for row in found[:limit]]
-    cursors = [_cursor(row, rejected=rejected) for row in rows]
-    page = Page(rows=rows, cursors=cursors, has_next=len(found) > limit)
-    return Connection(page=page, count=lambda: _count(asking, batch, rejected=rejected))
+    page = Page(
+        rows=[_row(row, of) for row in found[:first]],
+        cursors=[_write_place((rejected, row.document, row.line)) for row in found[:first]],
+        has_next=len(found) > first,
+    )
+
+    async def count() -> int:
+        if of is None:
+            return 0
+        return of.rejected + of.held if rejected else of.rows
+
+    return Connection(page=page, count=count)
+
+
+async def _batch(asking: Asking, batch: str) -> ImportBatchRow | None:
+    row = await get_row(asking.runtime.pool, ImportBatches, asking.context, BatchId(batch))
+    return row if isinstance(row, ImportBatchRow) else None
+
+
+def _row(row: ListedRow, batch: ImportBatchRow | None) -> ImportRow:
+    status: Literal["waiting", "accepted", "rejected", "held"] = "waiting"
+    if row.code is not None:
+        status = "held" if row.code == HELD else "rejected"
+    elif batch is not None and batch.status in READ_STRICTLY:
+        status = "accepted"
+    return ImportRow(
+        line=row.line,
+        document=row.document,
+        status=status,
+        cells=row.cells,
+        code=row.code,
+        column=row.column,
+        value=row.value,
+        reason=row.reason,
+    )
+
+
+def _only_rejected(asked: ImportRowFilter | None) -> bool:
+    if asked is None or asked.status is None:
+        return False
+    if asked.status.eq != REJECTED:
+        raise Malformed(
+            "query.bad_value",
+            f"Rows can't be filtered by the status {asked.status.eq!r}.",
+            hint=f"Ask for {REJECTED!r}, or leave the filter out.",
+        )
+    return True
+
+
+def _write_place(place: Place) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def _read_place(cursor: str | None, *, rejected: bool) -> Place:
+    if cursor is None:
+        return rejected, "", 0
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        place: Place | None = msgspec.json.decode(text, type=tuple[bool, str, int])
+    except (ValueError, msgspec.MsgspecError):
+        place = None
+    if place is None or place[0] is not rejected:
+        raise Malformed(
+            "query.bad_cursor",
+            "The cursor is damaged, or of another list.",
+            hint="Take the cursors of a page with the same filter.",
+        )
+    return place

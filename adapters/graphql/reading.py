@@ -80,6 +80,32 @@ def reading_fields() -> dict[str, StrawberryField]:
     return fields
 
 
+async def at_least_wait(asking: Asking, model: Model, position: Position | None) -> None:
+    """Wait for the caller's own writes, where it asks for them."""
+    if position is not None:
+        tenant = storage_tenant(model, asking.context)
+        seconds_max = asking.runtime.settings.at_least_seconds_max
+        await wait_for(asking.runtime.pool, tenant, model.name, position, seconds_max)
+
+
+def connection_type(node: type) -> type:
+    """Make the page type of a node type, with its edges."""
+    name = node.__name__
+    edge = strawberry.type(made_class(f"{name}Edge", {"cursor": str, "node": node}))
+
+    async def total_count(root: strawberry.Parent[Connection]) -> int:
+        return await root.count()
+
+    made: type = strawberry.type(
+        made_class(
+            f"{name}Connection",
+            {"edges": list_of(edge), "nodes": list_of(node), "page_info": PageInfoType},
+            {"total_count": field_of(total_count, "Of all pages together. Costs a count.")},
+        )
+    )
+    return made
+
+
 def _list(model: Model, node: type) -> StrawberryField:
     async def resolve(
         info: Info,
@@ -92,12 +118,12 @@ def _list(model: Model, node: type) -> StrawberryField:
     ) -> Connection:
         asking = info.context
         context, conditions = asking.context, filter_given(filter)
-        await _at_least(asking, model, at_least)
+        await at_least_wait(asking, model, at_least)
         page = await list_rows(
             asking.runtime.pool,
             model,
             context,
-            first=FIRST_DEFAULT if first is None else first,
+            first=first,
             after=after,
             filter=conditions,
             order_by=order_by.value if order_by else None,
@@ -145,33 +171,8 @@ async def _one(
 ) -> Row | None:
     if isinstance(as_of, int | datetime):
         return await row_as_of(asking.runtime.store, model, asking.context, key, as_of)
-    await _at_least(asking, model, at_least)
+    await at_least_wait(asking, model, at_least)
     return await get_row(asking.runtime.pool, model, asking.context, key)
-
-
-async def _at_least(asking: Asking, model: Model, position: Position | None) -> None:
-    if position is not None:
-        tenant = storage_tenant(model, asking.context)
-        seconds_max = asking.runtime.settings.at_least_seconds_max
-        await wait_for(asking.runtime.pool, tenant, model.name, position, seconds_max)
-
-
-def connection_type(node: type) -> type:
-    """Make the page type of a node type, with its edges."""
-    name = node.__name__
-    edge = strawberry.type(made_class(f"{name}Edge", {"cursor": str, "node": node}))
-
-    async def total_count(root: strawberry.Parent[Connection]) -> int:
-        return await root.count()
-
-    made: type = strawberry.type(
-        made_class(
-            f"{name}Connection",
-            {"edges": list_of(edge), "nodes": list_of(node), "page_info": PageInfoType},
-            {"total_count": field_of(total_count, "Of all pages together. Costs a count.")},
-        )
-    )
-    return made
 
 
 def _snake(name: str) -> str:

@@ -23,13 +23,13 @@ from typing import (
 )
 
 import strawberry
-from msgspec import Meta, structs
+from msgspec import Meta, Struct, structs
 from strawberry import UNSET
 from strawberry.types.field import StrawberryField
 
 from adapters.graphql.scalars import Json, Long
 from adapters.postgres.tables import plain_type
-from domain.kernel import Command, Value, filled_fields
+from domain.kernel import Command, filled_fields
 from projections.kernel import ReadModel
 
 PLAIN: Final[dict[object, object]] = {
@@ -43,7 +43,7 @@ PLAIN: Final[dict[object, object]] = {
 
 LISTS: Final[tuple[object, ...]] = (tuple, list, Sequence)
 Hint = Any  # Annotations are of any kind.
-Shape = Callable[[type[Value]], type]
+Shape = Callable[[type[Struct]], type]
 
 
 def singular(model: type[ReadModel[Any]]) -> str:
@@ -57,14 +57,14 @@ def row_type(model: type[ReadModel[Any]]) -> type:
 
 
 @cache
-def value_type(value: type[Value]) -> type:
+def value_type(value: type[Struct]) -> type:
     """Make the object type of a value inside a row."""
     return _object(value, value.__name__)
 
 
 @cache
-def input_type(value: type[Value]) -> type:
-    """Make the input type of a command, or of a value inside one.
+def input_type(value: type[Struct], name: str | None = None) -> type:
+    """Make the input type of what a command takes, or of a value inside.
 
     What the application fills in or has a default for may be left out.
     """
@@ -78,7 +78,7 @@ def input_type(value: type[Value]) -> type:
         annotations[field.name] = shape | None if may_miss else shape
         default = {"default": UNSET} if may_miss else {}
         fields[field.name] = strawberry.field(description=explained(hints[field.name]), **default)
-    made = made_class(f"{value.__name__}Input", annotations, fields)
+    made = made_class(f"{name or value.__name__}Input", annotations, fields)
     return strawberry.input(made, description=summary(value))
 
 
@@ -136,7 +136,7 @@ def explained(hint: Hint) -> str | None:
     return next((meta.description for meta in _metas(hint) if meta.description), None)
 
 
-def _object(struct: type[Value], name: str, key: str | None = None) -> type:
+def _object(struct: type[Struct], name: str, key: str | None = None) -> type:
     hints = get_type_hints(struct, include_extras=True)
     annotations: dict[str, Hint] = {}
     fields: dict[str, object] = {}
@@ -157,7 +157,7 @@ def _base(hint: Hint, nested: Shape) -> Hint:
         return str
     if get_origin(plain) in LISTS:
         return list_of(shape_of(get_args(plain)[0], nested))
-    if isinstance(plain, type) and issubclass(plain, Value):
+    if isinstance(plain, type) and issubclass(plain, Struct):
         return nested(plain)
     return PLAIN.get(plain, Json)
 

@@ -46,7 +46,7 @@ async def list_rows(
     model: Model,
     context: Context,
     *,
-    first: int = FIRST_DEFAULT,
+    first: int | None = None,
     after: str | None = None,
     filter: Filter | None = None,  # noqa: A002 - the word that every surface has for it.
     order_by: str | None = None,
@@ -58,12 +58,7 @@ async def list_rows(
         Malformed: ``first``, the cursor, the order or the filter can't be understood.
 
     """
-    if not 1 <= first <= FIRST_MAX:
-        raise Malformed(
-            "query.bad_first",
-            f"{first} rows were asked for, and a page holds 1 to {FIRST_MAX}.",
-            hint="Ask for less, and go on with the cursor of the last row.",
-        )
+    first = checked_first(first)
     keyset = keyset_of(model, order_by)
     scope = scope_of(model, context)
     conditions = [scope.condition, *filter_conditions(model, filter or {})]
@@ -75,6 +70,24 @@ async def list_rows(
     rows = list(map(row_decoder(model.row), records[:first]))
     cursors = [keyset.cursor(row) for row in rows]
     return Page(rows=rows, cursors=cursors, has_next=len(records) > first)
+
+
+def checked_first(first: int | None) -> int:
+    """Return how many rows a page shall hold.
+
+    Raises:
+        Malformed: Too many, or none.
+
+    """
+    if first is None:
+        return FIRST_DEFAULT
+    if not 1 <= first <= FIRST_MAX:
+        raise Malformed(
+            "query.bad_first",
+            f"{first} rows were asked for, and a page holds 1 to {FIRST_MAX}.",
+            hint="Ask for less, and go on with the cursor of the last row.",
+        )
+    return first
 
 
 async def count_rows(

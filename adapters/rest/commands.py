@@ -22,7 +22,7 @@ from adapters.rest.problems import documented
 from adapters.rest.signatures import with_signature
 from adapters.runtime import Runtime
 from application.bus import KEY_LENGTH_MAX
-from application.kernel import Context, Exposed, Outcome, build, exposed_commands
+from application.kernel import Context, Exposed, Outcome, exposed_commands
 from domain.kernel import Command, filled_fields
 
 CommandRequest: TypeAlias = Request[Context, str, State]
@@ -102,10 +102,10 @@ def _handler(exposed: Exposed) -> HTTPRouteHandler:
         response_description=MEANINGS[statuses[-1]],
         tags=[exposed.permission.partition(".")[0]],
         responses={**spec, **ERRORS},
-    )(_function(command, PLACE.findall(path)))
+    )(_function(exposed, PLACE.findall(path)))
 
 
-def _function(command: type[Command], in_path: list[str]) -> Any:  # noqa: ANN401 - its signature is made here.
+def _function(exposed: Exposed, in_path: list[str]) -> Any:  # noqa: ANN401 - its signature is made here.
     async def run(
         request: CommandRequest,
         idempotency_key: str | None,
@@ -114,11 +114,11 @@ def _function(command: type[Command], in_path: list[str]) -> Any:  # noqa: ANN40
     ) -> Response[Any]:
         given = _given(data) | places
         runtime: Runtime = request.app.state.runtime
-        built = build(command, given, runtime.clock)
+        built = await exposed.build(given, request.user, runtime.blobs, runtime.clock)
         outcome = await runtime.bus.execute(built, request.user, key=idempotency_key)
         return respond(built, outcome)
 
-    body = body_of(command, in_path)
+    command, body = exposed.command, body_of(exposed.shape, in_path)
     hints: dict[str, Any] = {  # Any: annotations.
         "request": CommandRequest,
         "idempotency_key": IdempotencyKey,
@@ -137,15 +137,18 @@ def _data(body: type[Struct] | None) -> dict[str, Any]:  # Any: an annotation.
 
 
 def _given(data: Struct | None) -> dict[str, object]:
-    return {} if data is None else {name: getattr(data, name) for name in data.__struct_fields__}
+    if data is None:
+        return {}
+    given = {name: getattr(data, name) for name in data.__struct_fields__}
+    return {name: value for name, value in given.items() if value is not UNSET}
 
 
-def body_of(command: type[Command], in_path: Iterable[str]) -> type[Struct] | None:
-    """Make the shape of a command's body: its fields but for those in the path."""
-    hints = get_type_hints(command, include_extras=True)
-    filled = filled_fields(command)
+def body_of(shape: type[Struct], in_path: Iterable[str]) -> type[Struct] | None:
+    """Make the shape of a body: what is sent but for what stands in the path."""
+    hints = get_type_hints(shape, include_extras=True)
+    filled = filled_fields(shape) if issubclass(shape, Command) else ()
     fields: list[Any] = []  # Any: as msgspec.defstruct takes them.
-    for each in structs.fields(command):
+    for each in structs.fields(shape):
         hint = _listed(hints[each.name])
         if each.name in in_path:
             continue
@@ -158,7 +161,7 @@ def body_of(command: type[Command], in_path: Iterable[str]) -> type[Struct] | No
     if not fields:
         return None
     return msgspec.defstruct(
-        f"{command.__name__}Input",
+        f"{shape.__name__.removesuffix('Input')}Input",
         fields,
         module=__name__,
         kw_only=True,

@@ -41,6 +41,9 @@ class Fault(Struct, frozen=True, kw_only=True):
     detail: str
     field: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.field}: {self.detail}" if self.field else self.detail
+
 
 class Problem(Struct, frozen=True, kw_only=True):
     """What went wrong, for programs (code) and for people (detail, hint)."""
@@ -82,14 +85,20 @@ def http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Respon
     """Answer what the framework found: no such address, another method, input of another shape."""
     status = HTTPStatus(error.status_code)
     code = "input.invalid" if status == HTTPStatus.BAD_REQUEST else _code_of(status)
+    faults = _faults(error)
     return answer(
         status,
         code,
-        error.detail or status.description,
+        "; ".join(map(str, faults)) or error.detail or status.description,
         HINTS.get(status, "Mend the request, then ask again."),
-        faults=_faults(error),
+        faults=faults or UNSET,
         headers=dict(error.headers or {}),
     )
+
+
+def too_deep(_request: Request[Any, Any, Any], _error: RecursionError) -> Response[bytes]:
+    """Answer JSON whose brackets lie deeper than any shape of ours."""
+    return answer(400, "input.invalid", "The JSON is nested too deeply.", HINTS[400])
 
 
 def bug(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -137,21 +146,20 @@ def _code_of(status: HTTPStatus) -> str:
     return f"http.{status.name.lower()}"
 
 
-def _faults(error: HTTPException) -> list[Fault] | UnsetType:
-    extra = getattr(error, "extra", None)
-    if not isinstance(extra, list):
-        return UNSET
+def _faults(error: HTTPException) -> list[Fault]:
+    extra = error.extra if isinstance(error.extra, list) else []
     return [
         Fault(detail=str(each.get("message", "")), field=each.get("key"))
         for each in extra
         if isinstance(each, dict)
-    ] or UNSET
+    ]
 
 
 HANDLERS: Final[dict[int | type[Exception], Any]] = {  # Any: each takes its own error.
     ApplicationError: application_error,
     Refused: refused,
     HTTPException: http_error,
+    RecursionError: too_deep,
     LitestarException: bug,
     Exception: bug,
 }

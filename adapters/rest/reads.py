@@ -53,6 +53,7 @@ AtLeast: TypeAlias = Annotated[
         query="at_least", ge=0, description="Wait until the rows hold what stands at this position."
     ),
 ]
+PAGING: Final = {"first": First, "after": After, "order_by": OrderBy, "at_least": AtLeast}
 
 
 def read_handlers() -> list[HTTPRouteHandler]:
@@ -63,7 +64,7 @@ def read_handlers() -> list[HTTPRouteHandler]:
 
 def _list(model: Model) -> HTTPRouteHandler:
     filters = dict(_filters(model))
-    known = {"first", "after", "order_by", "at_least", *(place.query for place in filters.values())}
+    known = {*PAGING, *(place.query for place in filters.values())}
 
     async def run(
         request: ReadRequest,
@@ -92,20 +93,16 @@ def _list(model: Model) -> HTTPRouteHandler:
         following = page.cursors[-1] if page.has_next else None
         return _answer(request, {"items": page.rows, "next": following})
 
-    hints = {
-        "request": ReadRequest,
-        "first": First,
-        "after": After,
-        "order_by": OrderBy,
-        "at_least": AtLeast,
-        **{name: place.hint for name, place in filters.items()},
-    }
-    page = msgspec.defstruct(
+    hints = {"request": ReadRequest, **PAGING, **{name: f.hint for name, f in filters.items()}}
+    return _get(model, "", "List", with_signature(run, f"list_{model.name}", hints, _page(model)))
+
+
+def _page(model: Model) -> type[Struct]:
+    return msgspec.defstruct(
         f"{model.row.__name__}Page",
-        [("items", list[model.row]), ("next", str | None)],  # type: ignore[name-defined]
+        [("items", list[model.row]), ("next", str | None)],  # type: ignore[name-defined] # Made of the row at run time.
         module=__name__,
     )
-    return _get(model, "", "List", with_signature(run, f"list_{model.name}", hints, page))
 
 
 def _one(model: Model) -> HTTPRouteHandler:

@@ -75,7 +75,7 @@ async def told(client: Client, text: str, count: int | None = None, **asked: obj
 
 @pytest.mark.parametrize("in_handshake", [False, True])
 async def test_a_job_is_followed_to_its_end(
-    runtime: Runtime, client: Client, in_handshake: bool
+    runtime: Runtime, client: Client, *, in_handshake: bool
 ) -> None:
     job = await queue(runtime, client.tenant.id)
     heard: list[Any] = []

@@ -1,13 +1,14 @@
 """One API process on real servers, shared by the tests of this folder."""
 
 from collections.abc import AsyncIterator, Iterator
+from secrets import token_hex
 
 import httpx
-import msgspec
+import psycopg
 import pytest
-import pytest_asyncio
+from psycopg import conninfo, sql
 
-from adapters.embedded.servers import embedded_servers, remove_instance
+from adapters.embedded.servers import Urls
 from adapters.postgres.migrate import migrate
 from adapters.runtime import Runtime
 from adapters.settings import Settings
@@ -15,20 +16,28 @@ from tests.rest.api import Tenant, api_process, caller, free_port, make_tenant, 
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of an instance whose servers are up and whose database is migrated."""
-    folder = tmp_path_factory.mktemp("rest")
-    empty = Settings(asiento_data=folder / "data")
-    with embedded_servers(empty) as urls:
-        migrate(urls.admin_database_url, urls.database_url)
-        yield msgspec.structs.replace(
-            empty, database_url=urls.database_url, redis_url=urls.redis_url, port=free_port()
+def settings(urls: Urls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of an instance with a migrated database of its own, for all tests here."""
+    name = f"rest_{token_hex(6)}"
+    admin, own = (
+        conninfo.make_conninfo(url, dbname=name)
+        for url in (urls.admin_database_url, urls.database_url)
+    )
+    with psycopg.connect(urls.admin_database_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        migrate(admin, own)
+        yield Settings(
+            asiento_data=tmp_path_factory.mktemp("rest"),
+            database_url=own,
+            redis_url=urls.redis_url,
+            port=free_port(),
         )
-    remove_instance(empty)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest.fixture(scope="session")
 async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Project what happens, and lend the runtime of that."""
     async with projecting(settings) as runtime:
         yield runtime
 
@@ -40,24 +49,24 @@ def api(settings: Settings, runtime: Runtime) -> Iterator[Settings]:  # noqa: AR
         yield settings
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def tenant(runtime: Runtime) -> Tenant:
     return await make_tenant(runtime)
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def other(runtime: Runtime) -> Tenant:
     return await make_tenant(runtime)
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def client(api: Settings, tenant: Tenant) -> AsyncIterator[httpx.AsyncClient]:
     """Calls the API with the key of *tenant*."""
     async with caller(api, tenant.key) as client:
         yield client
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
 async def stranger(api: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Calls the API without a credential."""
     async with caller(api) as client:
