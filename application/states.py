@@ -1,4 +1,4 @@
-"""Folded states: kept in the process with the position they were folded to, and only then read on."""
+"""Folded states: kept in the process with their position, so that only what is new is read."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence

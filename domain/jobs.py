@@ -78,7 +78,7 @@ class Job(State):
     status: JobStatus = "absent"
     done: int = 0
 
-    def evolve(self, event: JobEvent) -> "Job":
+    def evolve(self, event: JobEvent) -> "Job":  # noqa: PLR0911 - one a case.
         match event:
             case JobQueued():
                 return Job(status="queued")

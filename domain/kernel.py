@@ -44,7 +44,7 @@ class _ValueMeta(StructMeta):
     """
 
     def __new__(
-        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, object], **options: Any
+        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, object], **options: object
     ) -> type:
         return super().__new__(
             mcls, name, bases, namespace, **({"frozen": True, "kw_only": True} | options)
@@ -143,7 +143,7 @@ class Command(Value, forbid_unknown_fields=True):
         raise NotImplementedError
 
 
-class Refused(Exception):  # noqa: N818 - it is a decision, not an error.
+class Refused(Exception):
     """A rule said no. Asking again unchanged cannot help.
 
     Attributes:

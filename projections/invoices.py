@@ -22,7 +22,6 @@ from domain.kernel import Value
 from domain.money import rounded
 from projections.kernel import Indexed, ReadModel, Row
 
-
 Status: TypeAlias = Literal["draft", "issued"]
 
 

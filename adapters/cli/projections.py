@@ -24,9 +24,6 @@ SLUGS: LiteralString = "SELECT tenant, slug FROM tenants WHERE tenant_id = %s"
 Cursors: TypeAlias = dict[tuple[str, str], tuple[int, int | None, str | None]]
 """Position, failed position and error, by tenant and consumer."""
 
-Named: TypeAlias = dict[str, tuple[str, str]]
-"""The id and the short name of each tenant, by its id without dashes."""
-
 
 class Progress(Struct, frozen=True, kw_only=True):
     """How far one projection is in one log; the lag counts events."""
@@ -72,26 +69,24 @@ async def find_progress(runtime: Runtime) -> list[Progress]:
             ).fetchall()
         }
         heads: dict[str, int] = dict(await (await connection.execute(HEADS)).fetchall())
-    names = {_plain(tenant): (tenant, slug) for tenant, slug in slugs.items()}
-    names[_plain(SYSTEM_TENANT)] = (SYSTEM_TENANT, SYSTEM_SLUG)
-    found = _compared(heads, cursors, names)
+    slugs[SYSTEM_TENANT] = SYSTEM_SLUG
+    found = _compared(heads, cursors, slugs)
     return sorted(found, key=lambda each: (each.name, each.slug, each.tenant))
 
 
-def _compared(heads: dict[str, int], cursors: Cursors, tenants: Named) -> Iterator[Progress]:
+def _compared(heads: dict[str, int], cursors: Cursors, slugs: dict[str, str]) -> Iterator[Progress]:
     models = read_models()
-    for owner, head in heads.items():
-        names = {n for n, model in models.items() if model.system == (owner == SYSTEM_TENANT)}
-        names |= {name for tenant, name in cursors if tenant == owner}
-        tenant, slug = tenants.get(_plain(owner), (_plain(owner), ""))
+    for tenant, head in heads.items():
+        names = {n for n, model in models.items() if model.system == (tenant == SYSTEM_TENANT)}
+        names |= {name for owner, name in cursors if owner == tenant}
         for name in names:
-            position, failed, error = cursors.get((owner, name), (0, None, None))
+            position, failed, error = cursors.get((tenant, name), (0, None, None))
             late = "behind" if position < head else "current"
             yield Progress(
                 name=name,
                 version=models[name].version if name in models else None,
                 tenant=tenant,
-                slug=slug,
+                slug=slugs.get(tenant, ""),
                 position=position,
                 head=head,
                 lag=max(0, head - position),
@@ -99,11 +94,6 @@ def _compared(heads: dict[str, int], cursors: Cursors, tenants: Named) -> Iterat
                 failed_position=failed,
                 error=error,
             )
-
-
-def _plain(tenant: str) -> str:
-    """Write a tenant's id without the dashes that PostgreSQL adds."""
-    return tenant.replace("-", "")
 
 
 def rebuild(name: str, /, *, tenant: str | None = None) -> Result:

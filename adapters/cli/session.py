@@ -9,7 +9,6 @@ import getpass
 import os
 from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
-from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -98,5 +97,4 @@ async def find_tenant(runtime: Runtime, slug: str) -> TenantId:
             f"There is no tenant {slug}.",
             hint="Create it: `asiento tenant create SLUG --name NAME --country ES`.",
         )
-    # As PostgreSQL writes it: so it enters hashes, and so other processes name it.
-    return TenantId(str(UUID(event.tenant)))
+    return event.tenant

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, Self
 
 from adapters.postgres.connections import Pool, tenant_transaction
 from adapters.postgres.writer import SEPARATOR, Announce, GroupCommitWriter
@@ -39,7 +39,7 @@ UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, h.position
 FROM log_head AS h WHERE h.tenant_id = %(tenant)s
 ORDER BY 1 NULLS FIRST
-"""
+"""  # noqa: S608 - made of constants.
 
 RESULTS: LiteralString = """
 SELECT key, fingerprint, result, base FROM idempotency
@@ -50,7 +50,7 @@ READ: LiteralString = f"""
 SELECT {COLUMNS} FROM event AS e
 WHERE e.tenant_id = %(tenant)s AND e.position > %(after)s
   AND (%(until)s::bigint IS NULL OR e.position <= %(until)s)
-"""
+"""  # noqa: S608 - made of constants.
 
 MATCHES: LiteralString = """ AND EXISTS (
     SELECT FROM unnest(%(types)s::text[], %(tags)s::text[]) AS q (types, tags)
@@ -66,7 +66,7 @@ class PostgresEventStore:
         self._pool = pool
         self._writer = GroupCommitWriter(url, announce)
 
-    async def __aenter__(self) -> "PostgresEventStore":
+    async def __aenter__(self) -> Self:
         await self._writer.__aenter__()
         return self
 

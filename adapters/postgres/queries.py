@@ -62,10 +62,9 @@ async def list_rows(
     keyset = keyset_of(model, order_by)
     scope = scope_of(model, context)
     conditions = [scope.condition, *filter_conditions(model, filter or {})]
-    if after is not None:
-        conditions.append(keyset.behind(after))
-    query = _select(model, conditions)
-    query = Condition(query.text + keyset.order + LIMIT, (*query.values, first + 1))
+    ranges = [[behind] for behind in keyset.behind(after)] if after is not None else [[]]
+    tail = Condition(keyset.order + LIMIT, (first + 1,))
+    query = _union([_select(model, [*conditions, *behind]) for behind in ranges], tail)
     records = await _fetch(pool, scope.tenant, model, query)
     rows = list(map(row_decoder(model.row), records[:first]))
     cursors = [keyset.cursor(row) for row in rows]
@@ -133,6 +132,16 @@ def _select(
         what or columns, sql.Identifier(model.name), condition.text
     )
     return Condition(text, condition.values)
+
+
+def _union(parts: list[Condition], tail: Condition) -> Condition:
+    """Read from several ranges, each no further than needed, and put them in order."""
+    tailed = [Condition(part.text + tail.text, (*part.values, *tail.values)) for part in parts]
+    if len(tailed) == 1:
+        return tailed[0]
+    text = sql.SQL(") UNION ALL (").join(part.text for part in tailed)
+    values = tuple(value for part in tailed for value in part.values)
+    return Condition(sql.SQL("(") + text + sql.SQL(")") + tail.text, (*values, *tail.values))
 
 
 async def _fetch(pool: Pool, tenant: TenantId, model: Model, query: Condition) -> Records:

@@ -36,27 +36,30 @@ class Keyset(Struct, frozen=True, kw_only=True):
         place = (f"{self.model.name}:{self.name}", *(getattr(row, name) for name in self._columns))
         return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
-    def behind(self, cursor: str) -> Condition:
-        """Let through the rows behind *cursor*.
+    def behind(self, cursor: str) -> list[Condition]:
+        """Let through the rows behind *cursor*: those of any of these, one after the other.
+
+        Each is one range of the index; joined by OR they would be none.
 
         Raises:
-            Malformed: It is damaged, or of another order.
+            Malformed: The cursor is damaged, or of another order.
 
         """
         *values, key = self._read(cursor)
         more = sql.SQL("<" if self.descending else ">")
-        by_key = sql.SQL("{} {} %s").format(sql.Identifier(self.model.key), more)
+        column, by_key = sql.Identifier(self.column), sql.Identifier(self.model.key)
+        further = sql.SQL("{} {} %s").format(by_key, more)
         if not values:
-            return Condition(by_key, (key,))
-        (value,) = values
-        column = sql.Identifier(self.column)
-        filled = sql.SQL(" OR {} IS NOT NULL" if self.descending else "").format(column)
-        empty = sql.SQL("" if self.descending else " OR {} IS NULL").format(column)
-        if value is None:
-            text = sql.SQL("({} IS NULL AND {}{})").format(column, by_key, filled)
-            return Condition(text, (key,))
-        pair = sql.SQL(", ").join([column, sql.Identifier(self.model.key)])
-        return Condition(sql.SQL("(({}) {} (%s, %s){})").format(pair, more, empty), (value, key))
+            return [Condition(further, (key,))]
+        empty = sql.SQL("{} IS NULL").format(column)
+        if values[0] is None:
+            rest = Condition(empty + sql.SQL(" AND ") + further, (key,))
+            filled = Condition(sql.SQL("{} IS NOT NULL").format(column))
+            return [rest, filled] if self.descending else [rest]
+        pair = sql.SQL("({}, {}) {} (%s, %s)").format(column, by_key, more)
+        rest = Condition(pair, (values[0], key))
+        may_be_empty = filterable(self.model)[self.column].nullable and not self.descending
+        return [rest, Condition(empty)] if may_be_empty else [rest]
 
     @property
     def _columns(self) -> tuple[str, ...]:

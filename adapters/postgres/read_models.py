@@ -1,6 +1,6 @@
 """Rows of read models in PostgreSQL: loaded and written in bulk, one statement each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, get_type_hints
 
@@ -88,7 +88,7 @@ async def write_rows(
 
 
 @cache
-def row_decoder(row: type[Row]) -> Any:  # A function of one record; Any: of any row type.
+def row_decoder(row: type[Row]) -> Callable[[Sequence[Any]], Row]:
     """Make a function that builds a row of a record of its columns."""
     columns = columns_of(row)
     hints = get_type_hints(row, include_extras=True)

@@ -1,9 +1,9 @@
-"""Group commit: whatever waits is appended in one call and one fsync, each item on its own terms."""
+"""Group commit: whatever waits is appended in one call and one fsync, each on its own terms."""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, Self
 
 import structlog
 from msgspec import Struct
@@ -53,7 +53,7 @@ class GroupCommitWriter:
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "GroupCommitWriter":
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
         return self
 

@@ -4,7 +4,6 @@ from typing import Final
 
 from dramatiq.brokers.redis import RedisBroker
 
-
 QUEUE: Final = "jobs"
 HEARTBEAT_MILLISECONDS: Final = 4_000
 """After so long without a sign, a worker's messages are given to others."""

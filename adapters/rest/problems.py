@@ -1,5 +1,6 @@
 """Every answer that is not a result is problem+json (RFC 9457), with a code and a hint."""
 
+import re
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ MEANINGS: Final = {
     429: "Too many requests: wait, then ask again.",
     503: "A server is away or busy; nothing was lost, so ask again later.",
 }
+FILTER: Final = re.compile(r"filter_(\w+)_([a-z]+)")
 log = structlog.get_logger()
 
 
@@ -146,10 +148,18 @@ def _code_of(status: HTTPStatus) -> str:
     return f"http.{status.name.lower()}"
 
 
+def _as_sent(argument: str | None) -> str | None:
+    """Name a filter as it stands in the query: ``filter_due_gt`` is ``filter[due][gt]``."""
+    found = FILTER.fullmatch(argument or "")
+    if found is None:
+        return argument
+    return f"filter[{found[1]}]" + ("" if found[2] == "eq" else f"[{found[2]}]")
+
+
 def _faults(error: HTTPException) -> list[Fault]:
     extra = error.extra if isinstance(error.extra, list) else []
     return [
-        Fault(detail=str(each.get("message", "")), field=each.get("key"))
+        Fault(detail=str(each.get("message", "")), field=_as_sent(each.get("key")))
         for each in extra
         if isinstance(each, dict)
     ]

@@ -15,7 +15,8 @@ PROBE_BYTES: Final = 1 << 18
 CELL_CHARACTERS_MAX: Final = 131_072
 CONTROL: Final = frozenset(range(32)) - {9, 10, 13, 12}
 WINDOWS_LETTERS: Final = frozenset(
-    "€‘’“”–—…¡¿ªº·«»´¨°ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüý\xa0"
+    # Quotes, dashes and accents that look like others are what such files hold.
+    "€‘’“”–—…¡¿ªº·«»´¨°ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüý\xa0"  # noqa: RUF001 - as above.
 )
 MAGIC: Final = {
     b"PK\x03\x04": "a ZIP or Excel file",

@@ -21,7 +21,7 @@ def test_of_a_key_only_the_hash_is_kept() -> None:
 
 def test_a_key_can_be_told_from_other_texts() -> None:
     text, _ = new_api_key(SystemClock())
-    assert re.fullmatch(r"ask_[0-9a-f]{32}_[0-9A-Za-z]{43}", text)
+    assert re.fullmatch(r"ask_[0-9a-f-]{36}_[0-9A-Za-z]{43}", text)
     for other in ("", "ask__", text[:-1], f"{text}x", text.replace("ask", "sk"), f"{text}\n"):
         assert read_api_key(other) is None
 

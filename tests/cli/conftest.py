@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,9 +11,6 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from adapters.embedded.servers import embedded_servers, remove_instance
-from adapters.embedded.urls import Urls
-from adapters.postgres.migrate import migrate
 from adapters.settings import Settings
 
 SECONDS_MAX = 60
@@ -35,17 +32,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 Asiento: TypeAlias = Callable[..., Answer]
 
 
-@pytest.fixture(scope="package")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """An instance of its own, with a migrated database and a Valkey."""
-    given = Settings(asiento_data=tmp_path_factory.mktemp("cli") / "data")
-    with embedded_servers(given) as urls:
-        migrate(urls.admin_database_url, urls.database_url)
-        yield _named(given, urls)
-    remove_instance(given)
-
-
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def environment(settings: Settings) -> Environment:
     """What a shell would export to reach the servers."""
     return shell(
@@ -56,7 +43,7 @@ def environment(settings: Settings) -> Environment:
     )
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def asiento(environment: Environment) -> Asiento:
     """Run a command and return its answer."""
 
@@ -75,7 +62,7 @@ def asiento(environment: Environment) -> Asiento:
     return call
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def tenant(asiento: Asiento) -> str:
     """A tenant that tests of reading share."""
     assert asiento("tenant", "create", "acme", "--name", "Acme SL", "--country", "ES").code == 0
@@ -91,12 +78,3 @@ def shell(**named: str) -> Environment:
     ours = {field.upper() for field in Settings.__struct_fields__}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     return kept | {"PYTHONPATH": str(Path(__file__).parents[2])} | named
-
-
-def _named(settings: Settings, urls: Urls) -> Settings:
-    return msgspec.structs.replace(
-        settings,
-        database_url=urls.database_url,
-        database_admin_url=urls.admin_database_url,
-        redis_url=urls.redis_url,
-    )

@@ -75,6 +75,7 @@ def issued(
 def recorded(
     invoice: InvoiceId = ONE,
     number: str = "536365",
+    *,
     series: SeriesCode | None = None,
     sequence: int | None = None,
     lines: tuple[Line, ...] = LINES,

@@ -35,7 +35,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
 sequences = st.lists(commands, max_size=14)
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @for_all(sequences)
 def test_no_sequence_of_commands_leaves_a_gap_in_a_series(sequence: list[Command]) -> None:
     last: dict[str, int] = defaultdict(int)
@@ -51,7 +51,7 @@ def test_no_sequence_of_commands_leaves_a_gap_in_a_series(sequence: list[Command
             day[event.series] = event.issued_on
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @for_all(sequences)
 def test_no_number_is_given_twice(sequence: list[Command]) -> None:
     given = [
@@ -62,7 +62,7 @@ def test_no_number_is_given_twice(sequence: list[Command]) -> None:
     assert len(given) == len(set(given))
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @for_all(sequences)
 def test_an_issued_invoice_stays_as_it_is_for_ever(sequence: list[Command]) -> None:
     issued: set[str] = set()
@@ -73,7 +73,7 @@ def test_an_issued_invoice_stays_as_it_is_for_ever(sequence: list[Command]) -> N
             issued.add(event.invoice)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @for_all(sequences, records)
 def test_recording_twice_is_quiet(sequence: list[Command], record: RecordInvoice) -> None:
     history = history_of([*sequence, record])
@@ -82,7 +82,7 @@ def test_recording_twice_is_quiet(sequence: list[Command], record: RecordInvoice
         assert decide(record, history) == ()
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @for_all(sequences)
 def test_the_list_of_invoices_shows_what_happened(sequence: list[Command]) -> None:
     history = history_of(sequence)

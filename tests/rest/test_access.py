@@ -79,6 +79,19 @@ async def test_an_unknown_address_and_a_wrong_password_are_answered_alike(
     assert {**wrong.json(), "instance": ""} == {**unknown.json(), "instance": ""}
 
 
+async def test_an_unknown_address_takes_as_long_as_a_wrong_password(
+    stranger: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    async def seconds(email: str) -> float:
+        since = time.perf_counter()
+        await logged_in(stranger, email, "guess")
+        return time.perf_counter() - since
+
+    wrong = min([await seconds(tenant.email) for _ in range(5)])
+    unknown = min([await seconds(f"nobody@{tenant.slug}.example") for _ in range(5)])
+    assert 0.5 < unknown / wrong < 2  # Without a hash to check, it is a tenth.
+
+
 async def test_too_many_logins_have_to_wait(stranger: httpx.AsyncClient, tenant: Tenant) -> None:
     answers = [await logged_in(stranger, tenant.email, "guess") for _ in range(22)]
     assert answers[-1].status_code == 429
@@ -100,6 +113,7 @@ def claims(tenant: Tenant, **other: object) -> dict[str, object]:
     }
 
 
+@pytest.mark.filterwarnings("ignore:JWS algorithm")  # We sign so to see it refused.
 async def test_only_our_tokens_of_now_are_taken(
     api: Settings, stranger: httpx.AsyncClient, tenant: Tenant
 ) -> None:
