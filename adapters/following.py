@@ -5,7 +5,7 @@ milestone, and ends when the job does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 from msgspec import Struct
@@ -55,7 +55,7 @@ class JobNews(Struct, frozen=True, kw_only=True):
 
 async def follow_job(
     runtime: Runtime, tenant: TenantId, job: JobId, after: int = 0
-) -> AsyncIterator[JobNews]:
+) -> AsyncGenerator[JobNews, None]:
     """Yield each milestone after the position *after*, with ticks between, until the job ends.
 
     Raises:

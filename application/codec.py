@@ -48,12 +48,7 @@ def encode(event: Event, *, actor: str, correlation_id: str, causation_id: str) 
     """
     tags = tuple(sorted(event.tags))
     for tag in tags:
-        if len(tag) > TAG_LENGTH_MAX or not tag.isprintable():
-            raise Malformed(
-                "event.bad_key",
-                f"{tag[:TAG_LENGTH_MAX]!r} can't identify anything.",
-                hint=f"Use at most {TAG_LENGTH_MAX} printable characters.",
-            )
+        check_tag(tag)
     return NewEvent(
         type=type(event).__name__,
         tags=tags,
@@ -62,6 +57,21 @@ def encode(event: Event, *, actor: str, correlation_id: str, causation_id: str) 
         correlation_id=correlation_id,
         causation_id=causation_id,
     )
+
+
+def check_tag(tag: str) -> None:
+    """Let nothing pass as an id that could break a tag, a query or a hash.
+
+    Raises:
+        Malformed: It is too long or holds control characters.
+
+    """
+    if len(tag) > TAG_LENGTH_MAX or not tag.isprintable():
+        raise Malformed(
+            "event.bad_key",
+            f"{tag[:TAG_LENGTH_MAX]!r} can't identify anything.",
+            hint=f"Use at most {TAG_LENGTH_MAX} printable characters.",
+        )
 
 
 def decode(stored: StoredEvent) -> Event:

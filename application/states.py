@@ -100,6 +100,8 @@ class States:
         keys: Sequence[str],
     ) -> Working:
         kept = {slot: self._kept.get((tenant, slot)) for slot in wanted}
+        for _, tag in kept:
+            codec.check_tag(tag)
         look = await self._store.look(
             tenant,
             [

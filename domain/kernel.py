@@ -44,7 +44,11 @@ class _ValueMeta(StructMeta):
     """
 
     def __new__(
-        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, object], **options: object
+        mcls,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, object],
+        **options: Any,  # noqa: ANN401 - Any: msgspec's options are of many types.
     ) -> type:
         return super().__new__(
             mcls, name, bases, namespace, **({"frozen": True, "kw_only": True} | options)

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import msgspec
 from litestar import WebSocket
-from litestar.exceptions import WebSocketDisconnect
 from strawberry import UNSET
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.exceptions import WebSocketDisconnected
@@ -51,16 +50,35 @@ async def converse(socket: AnySocket, runtime: Runtime) -> None:
         return
     await socket.accept(subprotocols=GRAPHQL_TRANSPORT_WS_PROTOCOL)
     view: Any = _View(socket.headers.get("authorization"))  # Any: it has what is asked of a view.
+    wire = _Wire(view, socket, socket)
     handler = BaseGraphQLTransportWSHandler[Asking, None](
         view=view,
-        websocket=_Wire(view, socket, socket),
+        websocket=wire,
         context=Asking(runtime=runtime),
         root_value=None,
         schema=schema(),
         connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS_MAX),
         max_subscriptions_per_connection=SUBSCRIPTIONS_MAX,
     )
-    await handler.handle()
+    serving = asyncio.create_task(handler.handle())
+    stuck = asyncio.create_task(wire.stuck.wait())
+    try:
+        await asyncio.wait({serving, stuck}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stuck.cancel()
+        if not serving.done():
+            serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+    if wire.stuck.is_set():
+        await _cut_off(socket)
+
+
+async def _cut_off(socket: AnySocket) -> None:
+    """Say why, if the reader still takes that in; the server then drops the connection."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS_MAX):
+            await socket.close(code=TRY_AGAIN_LATER, reason="Too slow. Come back with your cursor.")
 
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -96,18 +114,16 @@ class _View:
 
 
 class _Wire(LitestarWebSocketAdapter):
-    """Sends within bounds, so that one reader that stands still holds nothing up for ever."""
+    """Sends within bounds, so that a reader that stands still holds nothing up for ever."""
+
+    def __init__(self, view: Any, request: AnySocket, response: AnySocket) -> None:  # noqa: ANN401 - as above.
+        super().__init__(view, request, response)
+        self.stuck = asyncio.Event()
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         try:
             async with asyncio.timeout(SEND_SECONDS_MAX):
                 await super().send_json(message)
         except TimeoutError:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_SECONDS_MAX):
-                    await self.ws.close(
-                        code=TRY_AGAIN_LATER, reason="Too slow. Come back with the last cursor."
-                    )
+            self.stuck.set()
             raise WebSocketDisconnected from None
-        except WebSocketDisconnect as error:
-            raise WebSocketDisconnected from error

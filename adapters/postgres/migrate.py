@@ -71,19 +71,18 @@ def _check_server(connection: Connection) -> None:
         )
 
 
-def _revisions() -> list[str]:
-    """Name the revisions there are, oldest first, without importing Alembic."""
-    return sorted(path.stem for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+def revisions_after(version: str) -> list[str]:
+    """Name the revisions after *version*, oldest first, without importing Alembic."""
+    names = sorted(path.stem for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    return [name for name in names if name.split("_")[0] > version]
 
 
 def _pending(connection: Connection) -> list[str]:
     found = connection.execute("SELECT to_regclass('public.schema_version')").fetchone()
     if found is None or found[0] is None:
-        return [*_revisions(), *read_models()]
+        return [*revisions_after(""), *read_models()]
     row = connection.execute("SELECT version_num FROM schema_version").fetchone()
-    at = row[0] if row else ""
-    revisions = [name for name in _revisions() if name.split("_")[0] > at]
-    if revisions:
+    if revisions := revisions_after(row[0] if row else ""):
         return [*revisions, *read_models()]
     known = {
         name: (version, shape)
@@ -113,6 +112,7 @@ def _upgrade(admin_url: str, connection: Connection) -> None:
         config.attributes["connection"] = alembic
         command.upgrade(config, "head")
         alembic.commit()
+    connection.execute("GRANT SELECT ON schema_version TO asiento_app")
     with connection.transaction():
         for model in read_models().values():
             _declare(connection, model)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from adapters.postgres.connections import tenant_transaction
+from adapters.postgres.migrate import revisions_after
 from adapters.postgres.projector import projections
 from adapters.postgres.tables import shape_of
 from adapters.rest.edge import Counts
@@ -136,9 +137,10 @@ async def _redis(runtime: Runtime) -> str:
 
 async def _migrations(runtime: Runtime) -> str:
     async with tenant_transaction(runtime.pool, SYSTEM_TENANT) as connection:
+        row = await (await connection.execute("SELECT version_num FROM schema_version")).fetchone()
         found = await connection.execute(DECLARED)
         known = {name: (version, shape) for name, version, shape in await found.fetchall()}
-    pending = [
+    pending = revisions_after(row[0] if row else "") + [
         name
         for name, model in read_models().items()
         if known.get(name) != (model.version, shape_of(model))

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from domain.kernel import Refused
 
 PROBE_BYTES: Final = 1 << 18
 CELL_CHARACTERS_MAX: Final = 131_072
+BLANK: Final = ' \t\r\n\f\ufeff\xa0"' + "".join(DELIMITERS)
 CONTROL: Final = frozenset(range(32)) - {9, 10, 13, 12}
 WINDOWS_LETTERS: Final = frozenset(
     # Quotes, dashes and accents that look like others are what such files hold.
@@ -41,10 +43,12 @@ class RowFile:
         self._name = name
         probe = self._probe()
         self._encoding = _encoding_of(probe, name)
-        text = probe.decode(self._encoding, errors="replace").lstrip("\ufeff")
-        self._first = text.splitlines()[0] if text.strip() else ""
-        if not self._first:
+        text = probe.decode(self._encoding, errors="replace")
+        lines = enumerate(io.StringIO(text, newline=""), 1)
+        found = next(((n, line) for n, line in lines if line.strip(BLANK)), None)
+        if found is None:
             raise _empty(name)
+        self.header_line, self._first = found[0], found[1].lstrip("\ufeff").rstrip("\r\n")
 
     def choose_delimiter(self, mapping: GivenMapping, learned: dict[str, Column]) -> str:
         """Take the delimiter under which the header means most."""
@@ -82,8 +86,9 @@ class RowFile:
                     continue
                 except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                     raise _damaged(self._name, line, error) from None
-                if line > after_line and any(cells):
-                    yield line, _cleaned(cells) if _unsafe(cells) else cells
+                text = "".join(cells)
+                if line > after_line and text.strip():
+                    yield line, _cleaned(cells) if _is_unsafe(text) else cells
 
     def _open(self) -> IO[str]:
         if self._is_gzip():
@@ -107,8 +112,7 @@ class RowFile:
         return probe
 
 
-def _unsafe(cells: list[str]) -> bool:
-    text = "".join(cells)
+def _is_unsafe(text: str) -> bool:
     return "\x00" in text or "\x1e" in text or "\x1f" in text
 
 
@@ -123,7 +127,8 @@ def _encoding_of(probe: bytes, name: str) -> str:
             raise _no_text(name, f"it is {what}")
     if probe.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
-    if bad := next((i for i, byte in enumerate(probe) if byte in CONTROL), None):
+    bad = next((i for i, byte in enumerate(probe) if byte in CONTROL), None)
+    if bad is not None:
         line = probe.count(b"\n", 0, bad) + 1
         column = bad - probe.rfind(b"\n", 0, bad)
         # One stray byte spoils its row; a file full of them is something else than text.

@@ -48,7 +48,7 @@ async def _read(task: Task, batch_id: BatchId, batch: ImportBatch) -> tuple[int,
         RowFile, task.place.blobs.path(task.tenant, batch.sha256), batch.name
     )
     layout = batch.layout or await _lay_out(task, batch_id, batch, file)
-    line, rows = batch.through_line or 1, batch.rows
+    line, rows = batch.through_line or file.header_line, batch.rows
     await task.place.staging.drop_after(task.tenant, batch_id, line)
     records = file.rows(layout.delimiter, line)
     while chunk := await asyncio.to_thread(_chunk, records, layout, task.chunk_rows):
@@ -61,7 +61,7 @@ async def _read(task: Task, batch_id: BatchId, batch: ImportBatch) -> tuple[int,
     if not rows:
         raise Refused(
             "imports.empty",
-            f"File {batch.name}, line 2: there is no row after the header.",
+            f"File {batch.name}, line {line + 1}: there is no row after the header.",
             hint="Send rows.",
         )
     await task.execute(FinishIngestion(batch=batch_id))
@@ -87,11 +87,9 @@ def _chunk(
     records: Iterator[tuple[int, list[str]]], layout: Layout, rows_max: int
 ) -> _Chunk | None:
     reader = RowReader(layout)
-    rows = []
-    for line, cells in islice(records, rows_max):
-        number = reader.number_of(cells)
-        # A number that can't be one is found when the row is validated.
-        rows.append(StagedRow(number if number.isprintable() else "", line, cells))
+    rows = [
+        StagedRow(reader.number_of(cells), line, cells) for line, cells in islice(records, rows_max)
+    ]
     return _Chunk(rows) if rows else None
 
 
@@ -108,12 +106,14 @@ def _understand(
         if name.strip() not in header:
             raise Refused(
                 "imports.no_such_header",
-                f"File {batch.name}, line 1: the mapping names {name!r}, which is not there.",
+                f"File {batch.name}, line {file.header_line}: the mapping names {name!r},"
+                " which is not there.",
                 hint=f"The header is: {', '.join(header)}.",
             )
         places = {c: p for c, p in places.items() if p != header.index(name.strip())}
         places[meant] = header.index(name.strip())
-    check_header(header, {**places, **dict.fromkeys(mapping.defaults, 0)}, batch.name)
+    known = {**places, **dict.fromkeys(mapping.defaults, 0)}
+    check_header(header, known, f"{batch.name}, line {file.header_line}")
 
     def column(*names: Column) -> Iterator[str]:
         wanted = [places[name] for name in names if name in places]

@@ -128,6 +128,7 @@ class RowReader:
         }
         self._constants: dict[str, Any] = {}  # Any: each column has a type of its own.
         self._cancels = _Memo(self._by_prefix)
+        self._grouped = _Memo(self._or_default("number", self._group))
 
     def read(self, cells: Sequence[str]) -> ReadRow:
         """Understand one row.
@@ -150,12 +151,18 @@ class RowReader:
     def number_of(self, cells: Sequence[str]) -> str:
         """Say which invoice a row belongs to; empty where it does not tell."""
         place = self._layout.columns.get("number", self._width)
-        cell = cells[place].strip() if place < len(cells) else ""
-        return cell or self._layout.defaults.get("number", "")
+        return self._grouped[cells[place] if place < len(cells) else ""]
 
     def _or_default(self, column: Column, read: Callable[[str], T]) -> Callable[[str], T]:
         default = self._layout.defaults.get(column, "")
         return lambda cell: read(cell.strip() or default)
+
+    def _group(self, cell: str) -> str:
+        """Read a number as ``read`` does, so that rows of one invoice are found together."""
+        try:
+            return self._text("number", cell) or ""
+        except RowError:
+            return ""  # Its row is rejected when it is read.
 
     def _number(self, cell: str) -> str:
         number = self._text("number", cell)

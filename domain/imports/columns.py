@@ -122,14 +122,14 @@ def match_header(header: Sequence[str], learned: Mapping[str, Column]) -> dict[C
     return places
 
 
-def check_header(header: Sequence[str], places: Mapping[Column, int], name: str) -> None:
-    """Refuse a header that lacks what every invoice needs."""
+def check_header(header: Sequence[str], places: Mapping[Column, int], where: str) -> None:
+    """Refuse a header that lacks what every invoice needs; *where* is its file and line."""
     missing = [column for column in REQUIRED if column not in places]
     if missing:
         found = ", ".join(repr(cell[:40]) for cell in header[:20]) or "nothing"
         wanted = "; ".join(f"{column}: {', '.join(ALIASES[column][:4])}" for column in missing)
         raise Refused(
             "imports.no_header",
-            f"File {name}, line 1: the header ({found}) has no column for {', '.join(missing)}.",
+            f"File {where}: the header ({found}) has no column for {', '.join(missing)}.",
             hint=f"Name them ({wanted}), or send a mapping.",
         )

@@ -388,3 +388,8 @@ def test_what_is_remembered_of_cells_is_bounded() -> None:
         row = reader.read(cells({"number": str(number)}))
     assert row.number == str(MEMO_MAX + 1)
     assert max(len(memo) for _, _, memo in reader._present) <= MEMO_MAX
+
+
+def test_a_number_too_long_to_be_one_groups_nothing() -> None:
+    """No index holds it, and its row is rejected anyway."""
+    assert RowReader(LAYOUT).number_of(cells({"number": "x" * 5000})) == ""

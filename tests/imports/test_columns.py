@@ -73,13 +73,13 @@ def test_headers_that_mean_nothing_are_left_alone() -> None:
 
 def test_a_header_with_what_is_needed_passes() -> None:
     places: dict[Column, int] = {column: n for n, column in enumerate(REQUIRED)}
-    check_header(list(REQUIRED), places, "may.csv")
+    check_header(list(REQUIRED), places, "may.csv, line 1")
     assert set(places) == set(REQUIRED)
 
 
 def test_a_header_that_lacks_columns_is_refused_by_name() -> None:
     with pytest.raises(Refused) as refusal:
-        check_header(["Factura", "Precio"], {"number": 0, "unit_price": 1}, "may.csv")
+        check_header(["Factura", "Precio"], {"number": 0, "unit_price": 1}, "may.csv, line 1")
     assert refusal.value.code == "imports.no_header"
     assert refusal.value.message == (
         "File may.csv, line 1: the header ('Factura', 'Precio') has no column for date, quantity."
@@ -90,4 +90,4 @@ def test_a_header_that_lacks_columns_is_refused_by_name() -> None:
 
 def test_an_absent_header_is_refused_too() -> None:
     with pytest.raises(Refused, match="nothing"):
-        check_header([], {}, "may.csv")
+        check_header([], {}, "may.csv, line 1")

@@ -1,0 +1,28 @@
+"""`asiento demo` shows everything, starts what it needs, and leaves nothing running."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from adapters.embedded.instance import running_instance
+from adapters.embedded.servers import remove_instance
+from adapters.settings import Settings
+from tests.cli.conftest import Asiento
+
+
+@pytest.fixture
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """An instance that was never started."""
+    settings = Settings(asiento_data=tmp_path_factory.mktemp("demo") / "data")
+    yield settings
+    remove_instance(settings)
+
+
+def test_the_demo_ends_by_itself_with_0(asiento: Asiento, alone: Settings) -> None:
+    urls = {"DATABASE_URL": "", "DATABASE_ADMIN_URL": "", "REDIS_URL": ""}
+    answer = asiento("demo", ASIENTO_DATA=str(alone.data), **urls)
+    assert answer.code == 0, answer.err
+    assert "one each, no gap, no repeat" in answer.out
+    assert "The audit names it: event 3." in answer.out
+    assert "before and after" in answer.out
+    assert running_instance(alone) is None
