@@ -117,9 +117,9 @@ class Task:
     async def execute_many(
         self,
         commands: Sequence[Command],
-        closing: Callable[[Sequence[Outcome | Refused]], Awaitable[Command]],
+        closing: Callable[[Sequence[Outcome | Refused]], Awaitable[Command]] | None = None,
     ) -> list[Outcome | Refused]:
-        """Run commands as one append on behalf of the job, closed by one more."""
+        """Run commands as one append on behalf of the job, closed by one more if need be."""
         return await self.place.bus.execute_many(commands, self._context, closing=closing)
 
     async def fold(self, boundary: Boundary[S]) -> S:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, TypeAlias, TypeVar, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -44,6 +44,9 @@ class Outcome(Struct, frozen=True, kw_only=True):
     ids: dict[str, str]
 
 
+Prepare: TypeAlias = Callable[[Blobs, Context, Any], Awaitable[Mapping[str, object]]]  # Any: input.
+
+
 class Exposed(Struct, frozen=True, kw_only=True):
     """A command as the world may call it. ``application/<module>.py`` lists its own.
 
@@ -61,7 +64,7 @@ class Exposed(Struct, frozen=True, kw_only=True):
     route: str | None = None
     system: bool = False
     input: type[Struct] | None = None
-    prepare: Callable[[Blobs, Context, Any], Awaitable[Mapping[str, object]]] | None = None
+    prepare: Prepare | None = None
 
     @property
     def shape(self) -> type[Struct]:

@@ -143,7 +143,7 @@ class Command(Value, forbid_unknown_fields=True):
 
     decide: ClassVar[Any]  # Any: each command names the states of its own boundary.
 
-    def boundary(self) -> tuple[Boundary[Any], ...]:
+    def boundary(self) -> tuple[Boundary[Any], ...]:  # Any: of any state.
         raise NotImplementedError
 
 

@@ -51,7 +51,7 @@ class SlugClaim(State):
 
 
 class CreateTenant(Command):
-    """Open the books of a company.."""
+    """Open the books of a company."""
 
     tenant: Filled[TenantIdText]
     slug: SlugText

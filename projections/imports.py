@@ -4,7 +4,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from domain.ids import BatchId
+from domain.ids import BatchId, JobId
 from domain.imports import (
     BatchOpened,
     BatchPromoted,
@@ -47,7 +47,7 @@ class ImportBatchRow(Row):
     error_code: str | None = None
     error: str | None = None
     hint: str | None = None
-    job: str | None = None
+    job: JobId | None = None
 
 
 class ImportBatches(ReadModel[ImportBatchRow]):

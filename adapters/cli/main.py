@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a server can't be reac
 import re
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Final
 
 from cyclopts import App, Group
@@ -85,6 +86,7 @@ def make_app(tokens: Sequence[str] = ()) -> App:
         name="asiento",
         help="The back office of small and medium companies, as a ledger of events.",
         help_epilogue=EPILOGUE,
+        version=lambda: version("asiento"),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )

@@ -12,7 +12,7 @@ from adapters.embedded.users import User, server_user
 from adapters.settings import Settings
 from application.errors import Unavailable
 
-# Where root's instances go whose own folder (a checkout in /root) is closed to others.
+# Where root's instances go whose own folder (a checkout in root's home) is closed to others.
 SYSTEM_FOLDER: Final = Path("/var/lib/asiento")
 ID_FILE: Final = "instance-id"
 OWNER_FILE: Final = "owner"

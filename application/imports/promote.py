@@ -26,6 +26,18 @@ class _Document(Struct, frozen=True):
     command: RecordInvoice
 
 
+class _Chunk(Struct, frozen=True):
+    """Whole documents: those that can be recorded, and why others can't."""
+
+    through_document: str
+    documents: list[_Document]
+    errors: list[StagedError]
+
+    @property
+    def commands(self) -> list[RecordInvoice]:
+        return [document.command for document in self.documents]
+
+
 async def promote(task: Task) -> tuple[int, str]:
     """Let the accepted documents of a batch enter the books, from the last noted one on."""
     batch_id = BatchId(task.subject)
@@ -33,18 +45,52 @@ async def promote(task: Task) -> tuple[int, str]:
     if batch.status != "promoting" or batch.layout is None:
         return batch.promoted, "The rows were promoted before."
     reader, currency = RowReader(batch.layout), await task.currency()
+    await _say_again(task, batch_id, batch, reader, currency)
     after, done, accepted = batch.through_document, batch.promoted, batch.rows - batch.rejected
-    while rows := await task.place.staging.documents(
-        task.tenant, batch_id, after=after, rows=task.chunk_rows
-    ):
-        documents, errors = await asyncio.to_thread(
-            _documents, rows, reader, currency, task.new_id, batch_id
-        )
-        done += await _record(task, batch_id, documents, errors, (after, rows[-1].document))
-        after = rows[-1].document
+    while chunk := await _next(task, batch_id, after, reader, currency):
+        done += await _record(task, batch_id, after, chunk)
+        after = chunk.through_document
         await task.report.advance(done, accepted)
     await task.execute(FinishPromotion(batch=batch_id))
     return done, f"{done} rows are in the books."
+
+
+async def _say_again(
+    task: Task, batch_id: BatchId, batch: ImportBatch, reader: RowReader, currency: str
+) -> None:
+    """Keep why documents of the last chunk were refused: a kill may have come before that.
+
+    To record them again changes nothing, and what was refused is refused again.
+    """
+    after = batch.chunk_after_document
+    while after < batch.through_document and (
+        chunk := await _next(task, batch_id, after, reader, currency, until=batch.through_document)
+    ):
+        answers = await task.execute_many(chunk.commands)
+        await task.place.staging.reject(task.tenant, batch_id, _rejections(chunk, answers))
+        after = chunk.through_document
+
+
+async def _next(
+    task: Task,
+    batch_id: BatchId,
+    after: str,
+    reader: RowReader,
+    currency: str,
+    *,
+    until: str | None = None,
+) -> _Chunk | None:
+    """Read the next sound documents, those after *until* left out."""
+    rows = await task.place.staging.documents(
+        task.tenant, batch_id, after=after, rows=task.chunk_rows
+    )
+    if not rows:
+        return None
+    wanted = [row for row in rows if until is None or row.document <= until]
+    documents, errors = await asyncio.to_thread(
+        _documents, wanted, reader, currency, task.new_id, batch_id
+    )
+    return _Chunk(rows[-1].document, documents, errors)
 
 
 def _documents(
@@ -67,46 +113,43 @@ def _documents(
     return documents, errors
 
 
-async def _record(
-    task: Task,
-    batch: BatchId,
-    documents: Sequence[_Document],
-    errors: list[StagedError],
-    span: tuple[str, str],
-) -> int:
+async def _record(task: Task, batch: BatchId, after: str, chunk: _Chunk) -> int:
     """Append one chunk, and return how many rows entered the books with it."""
 
     async def note(answers: Sequence[Outcome | Refused]) -> Command:
-        made = [d for d, a in zip(documents, answers, strict=True) if _made(a)]
-        refused = [
-            (d, a) for d, a in zip(documents, answers, strict=True) if isinstance(a, Refused)
-        ]
-        rejected = errors + [
-            error
-            for document, refusal in refused
-            for error in _refused(
-                document.rows, refusal.code, "number", document.command.number, str(refusal)
-            )
-        ]
-        # Before the append: a worker that is killed between the two says it again.
-        await task.place.staging.reject(task.tenant, batch, rejected)
+        made = [d for d, a in zip(chunk.documents, answers, strict=True) if _made(a)]
+        refused = sum(isinstance(answer, Refused) for answer in answers)
         return NotePromoted(
             batch=batch,
-            after_document=span[0],
-            through_document=span[1],
+            after_document=after,
+            through_document=chunk.through_document,
             rows=sum(len(document.rows) for document in made),
             invoices=len(made),
             credit_notes=sum(_is_credit_note(document.command) for document in made),
-            existing=len(documents) - len(made) - len(refused),
-            rejected=len(rejected),
+            existing=len(chunk.documents) - len(made) - refused,
+            rejected=len(_rejections(chunk, answers)),
         )
 
-    answers = await task.execute_many([document.command for document in documents], note)
+    answers = await task.execute_many(chunk.commands, note)
+    # After the append: rejected rows are not read again, so that they would not be counted.
+    await task.place.staging.reject(task.tenant, batch, _rejections(chunk, answers))
     return sum(
         len(document.rows)
-        for document, answer in zip(documents, answers, strict=False)
+        for document, answer in zip(chunk.documents, answers, strict=False)
         if _made(answer)
     )
+
+
+def _rejections(chunk: _Chunk, answers: Sequence[Outcome | Refused]) -> list[StagedError]:
+    """Say of each row that does not enter the books why."""
+    return chunk.errors + [
+        error
+        for document, answer in zip(chunk.documents, answers, strict=False)
+        if isinstance(answer, Refused)
+        for error in _refused(
+            document.rows, answer.code, "number", document.command.number, str(answer)
+        )
+    ]
 
 
 def _made(answer: Outcome | Refused) -> bool:

@@ -4,20 +4,11 @@ What happened to the rows is told in events, a chunk an event; the rows themselv
 """
 
 from domain.imports.batches import (
-    BatchOpened,
-    BatchPromoted,
-    BatchUnreadable,
-    BatchValidated,
-    FileIngested,
-    FileReceived,
     FinishIngestion,
     FinishPromotion,
     FinishValidation,
     HeaderBook,
-    HeaderRead,
-    HeadersLearned,
     ImportBatch,
-    ImportEvent,
     IngestRows,
     NoteHeader,
     NoteIngested,
@@ -26,12 +17,23 @@ from domain.imports.batches import (
     NoteValidated,
     OpenImportBatch,
     PromoteImportBatch,
+    ValidateImportBatch,
+)
+from domain.imports.events import (
+    BatchOpened,
+    BatchPromoted,
+    BatchUnreadable,
+    BatchValidated,
+    FileIngested,
+    FileReceived,
+    HeaderRead,
+    HeadersLearned,
+    ImportEvent,
     PromotionRequested,
     RowsIngested,
     RowsPromoted,
     RowsValidated,
     SourceType,
-    ValidateImportBatch,
     ValidationRequested,
 )
 

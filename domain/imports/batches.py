@@ -8,9 +8,25 @@ from msgspec.structs import replace
 
 from domain.ids import BatchId, JobId
 from domain.imports.columns import Column, GivenMapping, Layout, normalised
-from domain.kernel import Boundary, Command, Event, Filled, Key, Refused, State
+from domain.imports.events import (
+    BatchOpened,
+    BatchPromoted,
+    BatchUnreadable,
+    BatchValidated,
+    FileIngested,
+    FileReceived,
+    HeaderRead,
+    HeadersLearned,
+    ImportEvent,
+    PromotionRequested,
+    RowsIngested,
+    RowsPromoted,
+    RowsValidated,
+    SourceType,
+    ValidationRequested,
+)
+from domain.kernel import Boundary, Command, Filled, Refused, State
 
-SourceType: TypeAlias = Literal["invoices"]
 BatchStatus: TypeAlias = Literal[
     "absent",
     "open",
@@ -24,121 +40,6 @@ BatchStatus: TypeAlias = Literal[
 ]
 FileName = Annotated[str, Meta(min_length=1, max_length=255)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-
-
-class BatchOpened(Event):
-    batch: Key[BatchId]
-    source_type: SourceType
-    origin: str
-
-
-class FileReceived(Event):
-    """A file was kept under its SHA-256, in hex, and is to be read by the job."""
-
-    batch: Key[BatchId]
-    job: JobId
-    sha256: Key[str]
-    name: str
-    size_bytes: int
-    mapping: GivenMapping
-
-
-class HeaderRead(Event):
-    """The first line was understood, and with it how the others are to be read."""
-
-    batch: Key[BatchId]
-    header: tuple[str, ...]
-    layout: Layout
-
-
-class HeadersLearned(Event):
-    """A mapping named headers; files of this type are read by them from now on."""
-
-    source_type: Key[SourceType]
-    columns: dict[str, Column]  # Normalised header -> column.
-
-
-class RowsIngested(Event):
-    """A chunk of rows waits aside. Lines count from 1, as in the file."""
-
-    batch: Key[BatchId]
-    through_line: int
-    rows: int
-
-
-class FileIngested(Event):
-    batch: Key[BatchId]
-    rows: int
-
-
-class BatchUnreadable(Event):
-    """The file as a whole can't be read; nothing of it enters the books."""
-
-    batch: Key[BatchId]
-    code: str
-    message: str
-    hint: str
-
-
-class ValidationRequested(Event):
-    batch: Key[BatchId]
-    job: JobId
-
-
-class RowsValidated(Event):
-    """A chunk of rows was read strictly, in the order of their documents."""
-
-    batch: Key[BatchId]
-    through_document: str
-    through_line: int
-    rows: int
-    rejected: int
-
-
-class BatchValidated(Event):
-    """All rows were read. Held rows are good, but their document has a rejected one."""
-
-    batch: Key[BatchId]
-    accepted: int
-    rejected: int
-    held: int
-
-
-class PromotionRequested(Event):
-    batch: Key[BatchId]
-    job: JobId
-
-
-class RowsPromoted(Event):
-    """A chunk of documents entered the books, in this very append."""
-
-    batch: Key[BatchId]
-    through_document: str
-    rows: int
-    invoices: int
-    credit_notes: int  # Of the invoices.
-    existing: int  # Documents that were in the books already, equal; nothing was made of them.
-    rejected: int  # Rows of documents that were refused.
-
-
-class BatchPromoted(Event):
-    batch: Key[BatchId]
-
-
-ImportEvent: TypeAlias = (
-    BatchOpened
-    | FileReceived
-    | HeaderRead
-    | RowsIngested
-    | FileIngested
-    | BatchUnreadable
-    | ValidationRequested
-    | RowsValidated
-    | BatchValidated
-    | PromotionRequested
-    | RowsPromoted
-    | BatchPromoted
-)
 
 
 class ImportBatch(State):
@@ -155,6 +56,7 @@ class ImportBatch(State):
     validated: int = 0
     rejected: int = 0
     promoted: int = 0
+    chunk_after_document: str = ""  # Where the chunk began that was promoted last.
 
     def evolve(self, event: ImportEvent) -> "ImportBatch":  # noqa: PLR0911, C901 - one a case.
         match event:
@@ -192,7 +94,12 @@ class ImportBatch(State):
             case PromotionRequested():
                 return replace(self, status="promoting", through_document="")
             case RowsPromoted(through_document=document, rows=rows):
-                return replace(self, through_document=document, promoted=self.promoted + rows)
+                return replace(
+                    self,
+                    through_document=document,
+                    promoted=self.promoted + rows,
+                    chunk_after_document=event.after_document,
+                )
             case BatchPromoted():
                 return replace(self, status="promoted")
 
@@ -390,6 +297,7 @@ class NotePromoted(_OnBatch):
             )
         yield RowsPromoted(
             batch=self.batch,
+            after_document=self.after_document,
             through_document=self.through_document,
             rows=self.rows,
             invoices=self.invoices,

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from domain.imports.columns import Column, DateOrder, DecimalMark, Layout
-from domain.invoicing import Kind
 from domain.kernel import Value
 from domain.money import AMOUNT_MAX
 
@@ -34,6 +33,7 @@ FLOAT_CODE: Final = re.compile(r"(\d+)\.0", re.ASCII)
 MONTHS: Final = 12
 MEMO_MAX: Final = 50_000
 T = TypeVar("T")
+Kind: TypeAlias = Literal["invoice", "credit_note"]
 REPLACED: Final = "\N{REPLACEMENT CHARACTER}"  # What stands for bytes that are no text.
 
 KINDS: Final[dict[str, Kind]] = {

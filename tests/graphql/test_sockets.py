@@ -58,14 +58,16 @@ async def test_a_reader_that_stands_still_is_cut_off(
     for number in range(24):
         await client.record(f"L-{number}", lines=[line] * 400)
     place = urlsplit(client.url)
-    raw = socket.create_connection((place.hostname or "", place.port or 0))
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    raw.connect((place.hostname or "", place.port or 0))
     address = client.url.replace("http", "ws", 1)
     async with connect(
         address,
         sock=raw,
         additional_headers=client.headers,
         subprotocols=[Subprotocol(PROTOCOL)],
+        compression=None,
         max_queue=1,
         ping_interval=None,
         close_timeout=1,
