@@ -73,14 +73,7 @@ class ImportBatch(State):
             case BatchUnreadable():
                 return replace(self, status="failed")
             case ValidationRequested():
-                return replace(
-                    self,
-                    status="validating",
-                    through_document="",
-                    through_line=0,
-                    validated=0,
-                    rejected=0,
-                )
+                return replace(self._from_its_first_row(), status="validating")
             case RowsValidated(rows=rows, rejected=rejected):
                 return replace(
                     self,
@@ -102,6 +95,9 @@ class ImportBatch(State):
                 )
             case BatchPromoted():
                 return replace(self, status="promoted")
+
+    def _from_its_first_row(self) -> "ImportBatch":
+        return replace(self, through_document="", through_line=0, validated=0, rejected=0)
 
 
 class HeaderBook(State):

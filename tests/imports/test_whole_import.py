@@ -251,7 +251,7 @@ async def whole_state(folder: Path, chunk_rows: int, *, killed_after: int | None
     return invoices, row, office.errors(batch), len(recorded)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @for_all(chunk_rows=st.integers(1, 20), killed_after=st.integers(0, 90))
 async def test_a_killed_worker_goes_on_where_it_was_and_nothing_doubles(
     chunk_rows: int, killed_after: int
