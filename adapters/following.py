@@ -24,7 +24,7 @@ from projections.kernel import fold
 LOOK_SECONDS: Final = 1.0
 """How often the log is looked at where nothing is heard."""
 
-REST_SECONDS: Final = 0.05
+REST_SECONDS: Final = 0.01
 """News that come together are answered together."""
 
 MILESTONES: Final = tuple(event.__name__ for event in event_types_of(Job.evolve))

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
@@ -16,6 +17,9 @@ from application.bus import Bus
 from application.errors import Malformed
 from application.jobs import companions
 from application.kernel import SystemClock
+
+
+STOP_AGAIN_SECONDS: Final = 0.1
 
 
 class Runtime(Struct, frozen=True, kw_only=True):
@@ -71,6 +75,6 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
 
 
 async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    while not task.done():
+        task.cancel()  # redis-py may swallow one while it connects.
+        await asyncio.wait([task], timeout=STOP_AGAIN_SECONDS)

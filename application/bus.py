@@ -107,6 +107,7 @@ class Bus:
         Raises:
             Refused: A rule said no.
             Forbidden: The caller lacks the permission.
+            Malformed: An id or the key can't be one.
             Conflict: Others were first until the time was up.
             Unavailable: The store is away or busy.
 
@@ -114,6 +115,8 @@ class Bus:
         tenant = authorise(command, context)
         ask = Ask(command=command, context=context, key=_checked(key))
         tags = frozenset(boundary.tag for boundary in command.boundary())
+        for tag in tags:
+            codec.check_tag(tag)  # Here, so that those decided together do not suffer for it.
         waiting = _Waiting(ask=ask, tags=tags, future=asyncio.get_running_loop().create_future())
         self._waiting.setdefault(tenant, deque()).append(waiting)
         self._start(tenant)
@@ -137,6 +140,7 @@ class Bus:
 
         Raises:
             Refused: With *all_or_nothing*, the first refusal; nothing is appended.
+            Malformed: One of them can't be written; nothing is appended.
 
         """
         if not commands and closing is None:
@@ -153,12 +157,7 @@ class Bus:
             return [Ask(command=command, context=context)]
 
         answers = await self._append(tenant, asks, close, all_or_nothing=all_or_nothing)
-        result: list[Outcome | Refused] = []
-        for answer in answers:
-            if isinstance(answer, ApplicationError):
-                raise answer
-            result.append(answer)
-        return result
+        return [answer for answer in answers if not isinstance(answer, ApplicationError)]
 
     async def fold(self, tenant: TenantId, boundary: Boundary[S]) -> S:
         """Read one state, as it is now."""
@@ -220,13 +219,13 @@ class Bus:
                 [ask.command for ask in asks],
                 keys=[ask.key for ask in asks if ask.key is not None],
             )
-            decision = _Decision(work, self._companions)
+            decision = _Decision(work, self._companions, one_caller=close is not None)
             decision.take(asks, all_or_nothing=all_or_nothing)
             for last in await close(decision.answers) if close else ():
                 await self._states.extend(tenant, work, last.command)
                 decision.take([last], all_or_nothing=True)
             try:
-                return await self._commit(tenant, work, decision)
+                return await self._commit(tenant, work, decision, bulk=close is not None)
             except KeyRepeated:
                 continue
             except AppendConflict:
@@ -239,7 +238,9 @@ class Bus:
                     ) from None
                 await asyncio.sleep(random.uniform(0, min(0.1, 0.002 * 2**attempt)))  # noqa: S311 - jitter.
 
-    async def _commit(self, tenant: TenantId, work: Working, decision: "_Decision") -> list[Answer]:
+    async def _commit(
+        self, tenant: TenantId, work: Working, decision: "_Decision", *, bulk: bool
+    ) -> list[Answer]:
         if not decision.events and not decision.keys:
             return decision.finish(work.head)
         boundary = tuple(
@@ -254,16 +255,17 @@ class Bus:
                 keys=tuple(decision.keys),
             ),
         )
-        self._states.keep(tenant, work, base + len(decision.events))
+        self._states.keep(tenant, work, base + len(decision.events), bulk=bulk)
         return decision.finish(base)
 
 
 class _Decision:
     """Answers to some commands, in order, and the events that come of them."""
 
-    def __init__(self, work: Working, companions: Companions) -> None:
+    def __init__(self, work: Working, companions: Companions, *, one_caller: bool) -> None:
         self._work = work
         self._companions = companions
+        self._one_caller = one_caller
         self._pending: list[_Kept | Answer] = []
         self._in_hand: dict[str, tuple[str, _Kept]] = {}
         self.events: list[NewEvent] = []
@@ -278,9 +280,13 @@ class _Decision:
         for ask in asks:
             try:
                 self._pending.append(self._known(ask) or self._decide(ask))
-            except (Refused, ApplicationError) as error:
+            except Refused as refusal:
                 if all_or_nothing:
                     raise
+                self._pending.append(refusal)
+            except ApplicationError as error:
+                if self._one_caller:
+                    raise  # Who gets an error trusts that nothing happened.
                 self._pending.append(error)
 
     def finish(self, base: int) -> list[Answer]:

@@ -13,9 +13,6 @@ from domain.kernel import Boundary, Command, Event, State, event_types_of
 KEPT_MAX: Final = 20_000
 """States that a process keeps. A state is small: what a rule needs to know."""
 
-BULK: Final = 1000
-"""States of one append, above which only those touched OFTEN are kept."""
-
 OFTEN: Final = 2
 S = TypeVar("S", bound=State)
 _Slot: TypeAlias = tuple[type[State], str]
@@ -119,12 +116,11 @@ class States:
             work.evolve(event, stored.tags, partial(_is_news, folded_to, at))
         return work
 
-    def keep(self, tenant: TenantId, work: Working, position: int) -> None:
+    def keep(self, tenant: TenantId, work: Working, position: int, *, bulk: bool) -> None:
         """Remember the states of *work*, which hold up to *position*.
 
-        States that one command of many touched once are not worth their place.
+        Those that one command of a bulk touched once are not worth their place.
         """
-        bulk = len(work.states) > BULK
         for slot, state in work.states.items():
             if bulk and work.uses.get(slot, 0) < OFTEN:
                 continue

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from domain.ids import BatchId
 from domain.kernel import Boundary, Command, Event, Filled, Key, Refused, State, Value
-from domain.money import CurrencyCode, is_amount
+from domain.money import DECIMALS_MAX, CurrencyCode, is_amount, product, total
 
 InvoiceId = NewType("InvoiceId", str)
 InvoiceNumber = NewType("InvoiceNumber", str)
@@ -40,7 +40,7 @@ class Line(Value):
 
     @property
     def amount(self) -> Decimal:
-        return self.quantity * self.unit_price
+        return product(self.quantity, self.unit_price)
 
 
 Lines = Annotated[tuple[Line, ...], Meta(min_length=1, max_length=LINES_MAX)]
@@ -278,7 +278,7 @@ def place_in_series(number: str) -> tuple[SeriesCode | None, int | None]:
 
 def kind_of(lines: Sequence[Line]) -> Kind:
     """Tell an invoice from a credit note by the sign of its net."""
-    return "credit_note" if sum((line.amount for line in lines), Decimal()) < 0 else "invoice"
+    return "credit_note" if total(line.amount for line in lines) < 0 else "invoice"
 
 
 def check_lines(lines: Sequence[Line]) -> None:
@@ -290,8 +290,11 @@ def check_lines(lines: Sequence[Line]) -> None:
     """
     for place, line in enumerate(lines, 1):
         if not (is_amount(line.quantity) and is_amount(line.unit_price)):
-            raise ValueError(f"Line {place}: quantity and unit price must be finite, below 10^15.")
-        if not (line.tax_rate.is_finite() and 0 <= line.tax_rate <= 100):  # noqa: PLR2004 - per cent.
+            raise ValueError(
+                f"Line {place}: quantity and unit price must be finite, below 10^15,"
+                f" with at most {DECIMALS_MAX} decimals."
+            )
+        if not (is_amount(line.tax_rate) and 0 <= line.tax_rate <= 100):  # noqa: PLR2004 - per cent.
             raise ValueError(f"Line {place}: a tax rate is 0 to 100 per cent.")
 
 

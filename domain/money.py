@@ -1,7 +1,8 @@
 """Amounts are exact until they are rounded once, half up, to what the currency can pay."""
 
-from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import cache, reduce
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -9,7 +10,18 @@ from msgspec import Meta
 CurrencyCode = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217, such as EUR.")]
 
 AMOUNT_MAX: Final = Decimal(10) ** 15
-"""No single quantity, price or amount reaches this."""
+"""No single quantity or price reaches this."""
+
+DECIMALS_MAX: Final = 30
+"""Decimals that a quantity, a price or a rate may have."""
+
+EXACT: Final = Context(prec=150)
+"""Wide enough for the sum of the largest lines: the default of 28 digits would round before us."""
+
+DIGITS_MAX: Final = AMOUNT_MAX.adjusted()
+FINEST: Final = Decimal(1).scaleb(-DECIMALS_MAX)
+product: Final = EXACT.multiply
+"""Multiply without rounding."""
 
 _DECIMALS: Final = {
     **dict.fromkeys(
@@ -46,9 +58,19 @@ def _unit(currency: str) -> Decimal:
 
 def rounded(amount: Decimal, currency: str) -> Decimal:
     """Round *amount* half up to the smallest unit of *currency*."""
-    return amount.quantize(_unit(currency), rounding=ROUND_HALF_UP)
+    return amount.quantize(_unit(currency), rounding=ROUND_HALF_UP, context=EXACT)
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """Add without rounding."""
+    return reduce(EXACT.add, amounts, Decimal())
 
 
 def is_amount(value: Decimal) -> bool:
-    """Tell whether *value* is a finite number that a document may hold."""
-    return value.is_finite() and -AMOUNT_MAX < value < AMOUNT_MAX
+    """Tell whether *value* is a number that a document may hold: finite, and not too long."""
+    return (
+        value.is_finite()
+        and -AMOUNT_MAX < value < AMOUNT_MAX
+        and -DECIMALS_MAX <= value.adjusted() <= DIGITS_MAX  # A zero may have any exponent.
+        and value == value.quantize(FINEST, context=EXACT)
+    )

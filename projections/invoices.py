@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec.structs import replace
 
@@ -19,9 +19,10 @@ from domain.invoicing import (
     kind_of,
 )
 from domain.kernel import Value
-from domain.money import rounded
+from domain.money import product, rounded, total
 from projections.kernel import Indexed, ReadModel, Row
 
+PER_CENT: Final = Decimal("0.01")
 Status: TypeAlias = Literal["draft", "issued"]
 
 
@@ -93,31 +94,34 @@ class Invoices(ReadModel[InvoiceRow]):
 
 
 def _of(event: InvoiceEvent, *, status: Status, kind: Kind) -> InvoiceRow:
-    net, tax = _totals(event.lines, event.currency)
+    lines = tuple(map(_line, event.lines))
+    net, tax = _totals(lines, event.currency)
     return InvoiceRow(
         invoice=event.invoice,
         status=status,
         kind=kind,
         currency=event.currency,
-        lines=tuple(map(_line, event.lines)),
+        lines=lines,
         net=net,
         tax=tax,
-        total=net + tax,
+        total=total((net, tax)),
         paid=Decimal(0),
-        due=net + tax,
+        due=total((net, tax)),
         customer=_customer(event),
         customer_code=event.customer_code,
     )
 
 
-def _totals(lines: Sequence[Line], currency: str) -> tuple[Decimal, Decimal]:
+def _totals(lines: Sequence[LineOfInvoice], currency: str) -> tuple[Decimal, Decimal]:
     """Sum net and tax, each rounded once; tax by rate, as it is declared."""
-    bases: dict[Decimal, Decimal] = {}
+    bases: dict[Decimal, list[Decimal]] = {}
     for line in lines:
-        bases[line.tax_rate] = bases.get(line.tax_rate, Decimal()) + line.amount
-    net = rounded(sum(bases.values(), Decimal()), currency)
-    taxes = (rounded(base * rate / 100, currency) for rate, base in bases.items())
-    return net, sum(taxes, rounded(Decimal(), currency))
+        bases.setdefault(line.tax_rate, []).append(line.amount)
+    net = rounded(total(map(total, bases.values())), currency)
+    taxes = (
+        rounded(product(total(base), rate * PER_CENT), currency) for rate, base in bases.items()
+    )
+    return net, rounded(total(taxes), currency)
 
 
 def _line(line: Line) -> LineOfInvoice:

@@ -1,7 +1,5 @@
 """Jobs as people watch them: what runs, how far it is, what went wrong."""
 
-from typing import assert_never
-
 from msgspec.structs import replace
 
 from domain.ids import JobId
@@ -60,4 +58,3 @@ class Jobs(ReadModel[JobRow]):
                 return replace(row, status="cancelling")
             case JobCancelled():
                 return replace(row, status="cancelled")
-        assert_never(event)

@@ -19,7 +19,7 @@ OUTAGE_SECONDS_MAX: Final = 120.0
 """How long a database may be away before the watcher gives up. The job itself goes on."""
 
 STILL_SECONDS_MAX: Final = 30.0
-POLL_SECONDS: Final = 0.05
+POLL_SECONDS: Final = 0.02
 RETRY_SECONDS: Final = 1.0
 CURSOR: Final = "SELECT position FROM projection_cursor WHERE tenant_id = %s AND projection = %s"
 

@@ -1,10 +1,13 @@
 """Connections that act as the application's role, and transactions that see one tenant."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from typing import Any, Final, LiteralString, TypeAlias
+from uuid import UUID
+from weakref import WeakKeyDictionary
 
-from psycopg import AsyncConnection, OperationalError
+from psycopg import AsyncConnection, OperationalError, sql
 from psycopg.types.string import TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -14,20 +17,22 @@ from domain.ids import TenantId
 Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]  # Any: rows of any query.
 Pool: TypeAlias = AsyncConnectionPool[Connection]
 
+_used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 POOL_SIZE_MAX: Final = 10
 CONNECT_SECONDS: Final = 10.0
 
 # The role owns nothing and bypasses no row-level security, whoever logged in.
 ACT_AS_APPLICATION: LiteralString = "SET ROLE asiento_app"
 SET_TENANT: LiteralString = "SELECT set_config('app.tenant_id', %s, true)"
+BEGIN_AS: LiteralString = "BEGIN; SET LOCAL app.tenant_id = {}"
+TRUSTED_SECONDS: Final = 1.0
+"""A connection that was used so lately is taken as it is; an older one is tried first."""
 
 
 async def act_as_application(connection: Connection) -> None:
     """Give up every right of the login role that the application does not need."""
     prepare_adapters(connection)
     await connection.execute(ACT_AS_APPLICATION)
-    if not connection.autocommit:
-        await connection.commit()
 
 
 def prepare_adapters(connection: Connection) -> None:
@@ -59,8 +64,9 @@ def make_pool(url: str, *, size_max: int = POOL_SIZE_MAX) -> Pool:
         min_size=1,
         max_size=size_max,
         open=False,
+        kwargs={"autocommit": True},  # Transactions begin and end where tenant_transaction says.
         configure=act_as_application,
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
         timeout=CONNECT_SECONDS,
     )
 
@@ -73,12 +79,31 @@ async def tenant_transaction(pool: Pool, tenant: TenantId) -> AsyncIterator[Conn
         Unavailable: PostgreSQL does not answer.
 
     """
+    # One round trip, and no parameter: a UUID needs no quoting once it is one.
+    begin = sql.SQL(BEGIN_AS).format(sql.Literal(str(UUID(tenant)))).as_string(None)
     try:
-        async with pool.connection() as connection, connection.transaction():
-            await connection.execute(SET_TENANT, (tenant,))
-            yield connection
+        async with pool.connection() as connection:
+            await connection.execute(begin.encode())
+            try:
+                yield connection
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            await connection.execute("COMMIT")
+            _used_at[connection] = monotonic()
     except (OperationalError, PoolTimeout) as error:
         raise unavailable(error) from error
+
+
+async def _roll_back(connection: Connection) -> None:
+    # A connection that broke has nothing to roll back, and the pool lets go of it.
+    with suppress(OperationalError):
+        await connection.execute("ROLLBACK")
+
+
+async def _check(connection: Connection) -> None:
+    if monotonic() - _used_at.get(connection, 0.0) > TRUSTED_SECONDS:
+        await AsyncConnectionPool.check_connection(connection)
 
 
 def unavailable(error: Exception) -> Unavailable:

@@ -20,9 +20,9 @@ class Table(Struct, frozen=True):
     """The statements of one read model, on its table or on another of the same shape."""
 
     model: type[ReadModel[Any]]
-    load: sql.Composed
-    upsert: sql.Composed
-    delete: sql.Composed
+    load: bytes
+    upsert: bytes
+    delete: bytes
 
 
 def table_of(model: type[ReadModel[Any]], name: str | None = None) -> Table:
@@ -32,14 +32,15 @@ def table_of(model: type[ReadModel[Any]], name: str | None = None) -> Table:
     names = [sql.Identifier(c.name) for c in columns]
     return Table(
         model=model,
-        load=sql.SQL("SELECT {} FROM {} WHERE tenant_id = %s AND {} = ANY (%b::text[])").format(
-            sql.SQL(", ").join(names), table, key
-        ),
+        load=sql.SQL("SELECT {} FROM {} WHERE tenant_id = %s AND {} = ANY (%b::text[])")
+        .format(sql.SQL(", ").join(names), table, key)
+        .as_bytes(),
         upsert=sql.SQL(
             "INSERT INTO {table} (tenant_id, {names}, position)"
             " SELECT %s, * FROM unnest({arrays}, %b::bigint[])"
             " ON CONFLICT (tenant_id, {key}) DO UPDATE SET {sets}, position = excluded.position"
-        ).format(
+        )
+        .format(
             table=table,
             names=sql.SQL(", ").join(names),
             arrays=sql.SQL(", ").join(
@@ -50,10 +51,11 @@ def table_of(model: type[ReadModel[Any]], name: str | None = None) -> Table:
             sets=sql.SQL(", ").join(
                 sql.SQL("{0} = excluded.{0}").format(n) for n in names if n != key
             ),
-        ),
-        delete=sql.SQL("DELETE FROM {} WHERE tenant_id = %s AND {} = ANY (%b::text[])").format(
-            table, key
-        ),
+        )
+        .as_bytes(),
+        delete=sql.SQL("DELETE FROM {} WHERE tenant_id = %s AND {} = ANY (%b::text[])")
+        .format(table, key)
+        .as_bytes(),
     )
 
 

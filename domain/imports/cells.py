@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from domain.imports.columns import Column, DateOrder, DecimalMark, Layout
 from domain.kernel import Value
-from domain.money import AMOUNT_MAX
+from domain.money import DECIMALS_MAX, is_amount
 
 TEXT_MAX: Final[dict[Column, int]] = {
     "number": 60,
@@ -31,7 +31,7 @@ LOCAL_DATE: Final = re.compile(
 )
 FLOAT_CODE: Final = re.compile(r"(\d+)\.0", re.ASCII)
 MONTHS: Final = 12
-MEMO_MAX: Final = 50_000
+MEMO_MAX: Final = 10_000
 T = TypeVar("T")
 Kind: TypeAlias = Literal["invoice", "credit_note"]
 REPLACED: Final = "\N{REPLACEMENT CHARACTER}"  # What stands for bytes that are no text.
@@ -194,14 +194,15 @@ class RowReader:
             raise RowError(
                 "imports.bad_number", column, cell, f"It is no number with a decimal {mark}."
             )
-        if abs(value) >= AMOUNT_MAX:
-            raise RowError("imports.bad_number", column, cell, "It is larger than any amount.")
+        if not is_amount(value):
+            reason = f"At most 15 digits before the mark fit, and {DECIMALS_MAX} after it."
+            raise RowError("imports.bad_number", column, cell, reason)
         return value
 
     def _tax_rate(self, cell: str) -> Decimal:
         figure = cell.removesuffix("%").rstrip()
         value = read_number(figure, self._layout.decimal_mark) if figure else Decimal(0)
-        if value is None or not 0 <= value <= 100:  # noqa: PLR2004 - per cent.
+        if value is None or not (is_amount(value) and 0 <= value <= 100):  # noqa: PLR2004 - per cent.
             raise RowError("imports.bad_tax_rate", "tax_rate", cell, "It is no rate of 0 to 100 %.")
         return value
 

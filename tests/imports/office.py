@@ -129,6 +129,9 @@ class Office:
             CreateTenant, tenant=TENANT, slug=Slug("demo"), name="Demo", country=country
         )
 
+    async def open_batch(self) -> BatchId:
+        return BatchId((await self.execute(OpenImportBatch)).ids["batch"])
+
     async def ingest(
         self, content: str, mapping: GivenMapping | None = None, name: str = "may.csv"
     ) -> BatchId:
@@ -136,7 +139,7 @@ class Office:
         source = self._folder / "source"
         source.write_text(content, "utf-8", newline="")
         sha256 = await self.place.blobs.put(TENANT, source)
-        batch = BatchId((await self.execute(OpenImportBatch)).ids["batch"])
+        batch = await self.open_batch()
         await self.step(
             IngestRows,
             batch=batch,
@@ -154,19 +157,23 @@ class Office:
         await self.step(PromoteImportBatch, batch=batch)
         return batch
 
-    async def step(self, command: type[Command], **given: object) -> JobId:
+    async def step(self, command: type[Command], **given: object) -> str:
         """Ask for a step, and do the job that it queues."""
-        job = JobId((await self.execute(command, **given)).ids["job"])
+        job = (await self.execute(command, **given)).ids["job"]
         await self.work(job)
         return job
 
-    async def work(self, job: JobId) -> None:
+    async def work_anew(self, kind: str, batch: BatchId) -> tuple[int, str]:
+        """Do the work of a job that has none left."""
+        return await job_kinds()[kind].work(Task(self.place, TENANT, JobId("late"), batch))
+
+    async def work(self, job: str) -> None:
         """Do a job as a worker does; after a kill, in a new process, until it is over."""
         row = (await self.jobs())[job]
         self.power.left = self.steps_to_live
         while not (await self.place.bus.fold(TENANT, Job.at(job=job))).ended:
             try:
-                await self._attempt(Task(self.place, TENANT, job, row.subject), row.kind)
+                await self._attempt(Task(self.place, TENANT, row.job, row.subject), row.kind)
             except Killed:
                 self.power.left = PLENTY
                 self.start()

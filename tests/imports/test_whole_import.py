@@ -5,8 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import example, settings
 from hypothesis import given as for_all
-from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -251,7 +251,9 @@ async def whole_state(folder: Path, chunk_rows: int, *, killed_after: int | None
     return invoices, row, office.errors(batch), len(recorded)
 
 
-@settings(max_examples=25, deadline=None)
+@example(chunk_rows=100, killed_after=29)  # Between a promotion and the keeping of its refusals.
+@example(chunk_rows=100, killed_after=30)
+@settings(max_examples=12, deadline=None)
 @for_all(chunk_rows=st.integers(1, 20), killed_after=st.integers(0, 90))
 async def test_a_killed_worker_goes_on_where_it_was_and_nothing_doubles(
     chunk_rows: int, killed_after: int

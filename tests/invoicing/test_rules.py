@@ -221,6 +221,10 @@ def test_the_sign_of_the_net_tells_the_kind(lines: tuple[Line, ...], kind: str) 
         replace(LINES[0], unit_price=Decimal("Infinity")),
         replace(LINES[0], quantity=Decimal(10) ** 15),
         replace(LINES[0], unit_price=-(Decimal(10) ** 15)),
+        replace(LINES[0], quantity=Decimal("1E-31")),
+        replace(LINES[0], unit_price=Decimal("1E-999999")),
+        replace(LINES[0], unit_price=Decimal("0E+999999")),
+        replace(LINES[0], tax_rate=Decimal("1E-31")),
         replace(LINES[0], tax_rate=Decimal("-0.01")),
         replace(LINES[0], tax_rate=Decimal("100.01")),
         replace(LINES[0], tax_rate=Decimal("NaN")),
@@ -234,6 +238,6 @@ def test_no_document_holds_figures_out_of_range(bad: Line) -> None:
 
 
 def test_the_largest_figures_fit() -> None:
-    most = Decimal("999999999999999.999")
+    most = Decimal("999999999999999.999999999999")
     lines = (Line(description="", quantity=most, unit_price=-most, tax_rate=Decimal(100)),)
     assert DraftInvoice(invoice=ONE, lines=lines).lines == lines

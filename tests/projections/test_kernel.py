@@ -1,12 +1,13 @@
 """A read model is a fold: how the events come in batches changes nothing, and a row may go."""
 
+import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec import json
 
 from domain.invoicing import InvoiceDrafted, InvoiceEvent
-from domain.kernel import Event
+from domain.kernel import Command, Event
 from projections.invoices import InvoiceRow, Invoices
 from projections.kernel import fold, project
 from tests.invoicing.examples import ONE, RETURNED, TWO, drafted, issued, recorded
@@ -65,3 +66,8 @@ def test_a_row_that_an_event_ends_is_gone() -> None:
 
 def test_a_row_may_come_back() -> None:
     assert set(project(Drafts, [drafted(), issued(), drafted()])) == {ONE}
+
+
+def test_a_command_must_name_its_boundary() -> None:
+    with pytest.raises(NotImplementedError):
+        Command().boundary()

@@ -30,6 +30,7 @@ from projections.tenants import TenantRow, Tenants
 from tests.imports import test_batches as imports
 from tests.invoicing.examples import LINES, MAY_2, ONE, RETURNED, drafted, issued, line, recorded
 
+DIGEST = "ab" * 32
 JOB, TENANT, KEY = JobId("j1"), TenantId("t1"), KeyId("k1")
 
 
@@ -146,8 +147,15 @@ def test_the_largest_amounts_are_added_exactly() -> None:
         "420000000000000.00",
         "2419999999999999.98",
     )
-    figure = "999999999999999.999"
-    assert totals((line(figure, figure),))[0] == "999999999999999998000000000000.00"
+
+
+def test_nothing_is_lost_before_the_one_rounding() -> None:
+    figure = "999999999999999.999999999999"
+    assert totals((line(figure, "1"), line("-0.000000000001", "1")))[0] == "1000000000000000.00"
+    assert totals((line(figure, figure),))[0] == "999999999999999999999999998000.00"
+    assert totals((line("10000000000000", "10"), line("0.004999999999", "1")))[0] == (
+        "100000000000000.00"
+    )
 
 
 def job_of(*history: Event) -> JobRow:
@@ -256,7 +264,7 @@ def test_a_key_is_shown_until_it_is_revoked_and_after() -> None:
         key=KEY,
         tenant=TENANT,
         name="console",
-        secret_sha256="ab",
+        secret_sha256=DIGEST,
         permissions=("a.b.c",),
         expires_at=end,
     )
@@ -264,7 +272,7 @@ def test_a_key_is_shown_until_it_is_revoked_and_after() -> None:
         key=KEY,
         owner=TENANT,
         name="console",
-        secret_sha256="ab",
+        secret_sha256=DIGEST,
         permissions=("a.b.c",),
         expires_at=end,
     )
