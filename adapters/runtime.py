@@ -18,7 +18,6 @@ from application.errors import Malformed
 from application.jobs import companions
 from application.kernel import SystemClock
 
-
 STOP_AGAIN_SECONDS: Final = 0.1
 
 

@@ -29,6 +29,7 @@ from domain.tenants import CURRENCIES, Tenant
 S = TypeVar("S", bound=State)
 MILESTONE_SHARE: Final = 0.05
 MILESTONE_TIME: Final = timedelta(seconds=5)
+MILESTONE_REST: Final = timedelta(seconds=0.5)
 
 COMMANDS = (
     Exposed(command=CancelJob, permission="jobs.job.cancel", route="POST /jobs/{job}/cancel"),
@@ -58,7 +59,10 @@ class Workplace(Struct, frozen=True, kw_only=True):
 
 
 class Report:
-    """How far a job is: each step to watchers, every 5 per cent or 5 seconds an event."""
+    """How far a job is: each step to watchers, every 5 per cent or 5 seconds an event.
+
+    A job that runs through its 5 per cents faster than twice a second makes fewer events.
+    """
 
     def __init__(self, task: "Task") -> None:
         self._task = task
@@ -77,7 +81,8 @@ class Report:
             task.tenant, task.job, done=done, total=total, message=message
         )
         share = (done - self._last_done) / total if total else 0.0
-        if share >= MILESTONE_SHARE or now - self._last_at >= MILESTONE_TIME:
+        since = now - self._last_at
+        if since >= MILESTONE_TIME or (share >= MILESTONE_SHARE and since >= MILESTONE_REST):
             self._last_done, self._last_at = done, now
             await task.execute(
                 ReportProgress(job=task.job, done=done, total=total, message=message)

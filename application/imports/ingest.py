@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import aclosing
 from itertools import islice
 from typing import Final
 
 from msgspec import Struct
 
+from application.ahead import ahead
 from application.imports.files import RowFile
 from application.jobs import Task
 from application.ports import StagedRow
@@ -50,14 +52,19 @@ async def _read(task: Task, batch_id: BatchId, batch: ImportBatch) -> tuple[int,
     layout = batch.layout or await _lay_out(task, batch_id, batch, file)
     line, rows = batch.through_line or file.header_line, batch.rows
     await task.place.staging.drop_after(task.tenant, batch_id, line)
-    records = file.rows(layout.delimiter, line)
-    while chunk := await asyncio.to_thread(_chunk, records, layout, task.chunk_rows):
-        await task.place.staging.add(task.tenant, batch_id, chunk.rows)
-        await task.execute(
-            NoteIngested(batch=batch_id, through_line=chunk.last_line, rows=len(chunk.rows))
-        )
-        rows += len(chunk.rows)
-        await task.report.advance(rows)
+    reader, records = RowReader(layout), file.rows(layout.delimiter, line)
+
+    async def produce() -> _Chunk | None:
+        return await asyncio.to_thread(_chunk, records, reader, task.chunk_rows)
+
+    async with aclosing(ahead(produce)) as chunks:
+        async for chunk in chunks:
+            await task.place.staging.add(task.tenant, batch_id, chunk.rows)
+            await task.execute(
+                NoteIngested(batch=batch_id, through_line=chunk.last_line, rows=len(chunk.rows))
+            )
+            rows += len(chunk.rows)
+            await task.report.advance(rows)
     if not rows:
         raise Refused(
             "imports.empty",
@@ -84,9 +91,8 @@ class _Chunk(Struct, frozen=True):
 
 
 def _chunk(
-    records: Iterator[tuple[int, list[str]]], layout: Layout, rows_max: int
+    records: Iterator[tuple[int, list[str]]], reader: RowReader, rows_max: int
 ) -> _Chunk | None:
-    reader = RowReader(layout)
     rows = [
         StagedRow(reader.number_of(cells), line, cells) for line, cells in islice(records, rows_max)
     ]

@@ -6,10 +6,12 @@ nothing enters the books twice.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from itertools import groupby
 
 from msgspec import Struct
 
+from application.ahead import ahead
 from application.imports.documents import document_of
 from application.jobs import Task
 from application.kernel import Outcome
@@ -47,10 +49,19 @@ async def promote(task: Task) -> tuple[int, str]:
     reader, currency = RowReader(batch.layout), await task.currency()
     await _say_again(task, batch_id, batch, reader, currency)
     after, done, accepted = batch.through_document, batch.promoted, batch.rows - batch.rejected
-    while chunk := await _next(task, batch_id, after, reader, currency):
-        done += await _record(task, batch_id, after, chunk)
-        after = chunk.through_document
-        await task.report.advance(done, accepted)
+    read_to = after
+
+    async def produce() -> _Chunk | None:
+        nonlocal read_to
+        chunk = await _next(task, batch_id, read_to, reader, currency)
+        read_to = chunk.through_document if chunk else read_to
+        return chunk
+
+    async with aclosing(ahead(produce)) as chunks:
+        async for chunk in chunks:
+            done += await _record(task, batch_id, after, chunk)
+            after = chunk.through_document
+            await task.report.advance(done, accepted)
     await task.execute(FinishPromotion(batch=batch_id))
     return done, f"{done} rows are in the books."
 

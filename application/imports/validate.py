@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 
+from application.ahead import ahead
 from application.jobs import Task
 from application.ports import StagedError, StagedRow
 from domain.ids import BatchId
 from domain.imports import FinishValidation, ImportBatch, NoteValidated
 from domain.imports.cells import RowError, RowReader
-from domain.imports.columns import Layout
 
 
 async def validate(task: Task) -> tuple[int, str]:
@@ -24,31 +25,37 @@ async def validate(task: Task) -> tuple[int, str]:
     )
     if not done:
         await task.place.staging.clear_errors(task.tenant, batch_id)
-    while rows := await task.place.staging.rows(
-        task.tenant, batch_id, after=at, limit=task.chunk_rows
-    ):
-        errors = await asyncio.to_thread(_check, rows, batch.layout, len(batch.header))
-        await task.place.staging.reject(task.tenant, batch_id, errors)
-        bad = {error.line for error in errors}
+    reader, width = RowReader(batch.layout), len(batch.header)
+
+    async def produce() -> tuple[list[StagedRow], list[StagedError]] | None:
+        nonlocal at
+        rows = await task.place.staging.rows(task.tenant, batch_id, after=at, limit=task.chunk_rows)
+        if not rows:
+            return None
         at = (rows[-1].document, rows[-1].line)
-        await task.execute(
-            NoteValidated(
-                batch=batch_id,
-                through_document=at[0],
-                through_line=at[1],
-                rows=len(rows),
-                rejected=len(bad),
+        return rows, await asyncio.to_thread(_check, rows, reader, width)
+
+    async with aclosing(ahead(produce)) as chunks:
+        async for rows, errors in chunks:
+            await task.place.staging.reject(task.tenant, batch_id, errors)
+            await task.execute(
+                NoteValidated(
+                    batch=batch_id,
+                    through_document=rows[-1].document,
+                    through_line=rows[-1].line,
+                    rows=len(rows),
+                    rejected=len(errors),
+                )
             )
-        )
-        done, rejected = done + len(rows), rejected + len(bad)
-        await task.report.advance(done, batch.rows)
+            done, rejected = done + len(rows), rejected + len(errors)
+            await task.report.advance(done, batch.rows)
     held = await task.place.staging.hold(task.tenant, batch_id)
     await task.execute(FinishValidation(batch=batch_id, held=held))
     return done, f"{rejected} rows are rejected, {held} held back."
 
 
-def _check(rows: Sequence[StagedRow], layout: Layout, width: int) -> list[StagedError]:
-    reader = RowReader(layout)
+def _check(rows: Sequence[StagedRow], reader: RowReader, width: int) -> list[StagedError]:
+    """Find what is wrong: at most one error a row."""
     errors: list[StagedError] = []
     for row in rows:
         try:

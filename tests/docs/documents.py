@@ -86,9 +86,15 @@ def _session(first: int, body: str) -> Iterator[Step]:
 
 
 def is_answer(shown: str, given: str) -> bool:
-    """Tell whether the answer is the one that is shown, ``…`` standing for anything."""
-    pattern = ".*?".join(map(re.escape, stable(shown).split(ANYTHING)))
-    return re.fullmatch(pattern, stable(given), re.DOTALL) is not None
+    """Tell whether the answer is the one that is shown, ``…`` standing for anything.
+
+    On a line of its own it stands for any lines, none included.
+    """
+    lines = (
+        "(?:.*\n)*" if line == ANYTHING else ".*".join(map(re.escape, line.split(ANYTHING))) + "\n"
+        for line in stable(shown).split("\n")
+    )
+    return re.fullmatch("".join(lines), stable(given) + "\n") is not None
 
 
 def stable(answer: str) -> str:

@@ -16,7 +16,9 @@ TOLD = [each for each in documents() if list(each.steps())]
 def answers(steps: list[Step], folder: Path, environment: Environment) -> list[str]:
     """Run the commands of a document in one shell, so that its variables last to the end."""
     session = folder / "session.sh"
-    session.write_text("exec 2>&1\n" + "".join(f"{each.command}\necho '\n{END}'\n" for each in steps))
+    session.write_text(
+        "exec 2>&1\n" + "".join(f"{each.command}\necho '\n{END}'\n" for each in steps)
+    )
     done = subprocess.run(
         ["bash", session],
         cwd=folder,
