@@ -26,6 +26,7 @@ class Runtime(Struct, frozen=True, kw_only=True):
 
     settings: Settings
     pool: Pool
+    read_pool: Pool  # Of a replica, where READ_DATABASE_URL names one. For queries only.
     redis: Redis
     hub: Hub
     store: PostgresEventStore
@@ -54,6 +55,9 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         stack.push_async_callback(redis.aclose)
         hub = Hub(redis)
         pool = await stack.enter_async_context(make_pool(settings.database_url))
+        read_pool = pool
+        if settings.read_database_url:
+            read_pool = await stack.enter_async_context(make_pool(settings.read_database_url))
         store = await stack.enter_async_context(
             PostgresEventStore(pool, settings.database_url, hub.announce)
         )
@@ -64,6 +68,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         yield Runtime(
             settings=settings,
             pool=pool,
+            read_pool=read_pool,
             redis=redis,
             hub=hub,
             store=store,

@@ -65,9 +65,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     at_least_seconds_max: Annotated[
         float, Meta(description="How long a query waits for atLeast.")
     ] = 5.0
-    upload_bytes_max: Annotated[int, Meta(description="The largest file an import takes.")] = (
-        1_000_000_000
-    )
     import_chunk_rows: Annotated[
         int, Meta(description="Rows that an import job commits at a time.")
     ] = 5_000

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,6 +19,6 @@ async def ahead(produce: Callable[[], Awaitable[T | None]]) -> AsyncGenerator[T,
             yield item
     finally:
         coming.cancel()
-        # Whatever it meets, the consumer has ended for a reason of its own.
-        with suppress(asyncio.CancelledError, Exception):
-            await coming
+        await asyncio.wait([coming])
+        if not coming.cancelled():
+            coming.exception()  # Whatever it met, the consumer ends for a reason of its own.

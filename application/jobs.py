@@ -5,10 +5,12 @@ from datetime import timedelta
 from functools import cache
 from typing import Final, TypeVar
 
+import structlog
 from msgspec import Struct
 
 from application.bus import Bus
 from application.discovery import modules_of
+from application.errors import ApplicationError, Unavailable
 from application.kernel import EVERYTHING, Context, Exposed, Outcome, new_id
 from application.ports import Blobs, Clock, EventStore, Progress, Staging
 from domain.ids import SYSTEM_TENANT, JobId, TenantId
@@ -27,6 +29,7 @@ from domain.kernel import Boundary, Command, Event, Refused, State
 from domain.tenants import CURRENCIES, Tenant
 
 S = TypeVar("S", bound=State)
+log = structlog.get_logger()
 MILESTONE_SHARE: Final = 0.05
 MILESTONE_TIME: Final = timedelta(seconds=5)
 MILESTONE_REST: Final = timedelta(seconds=0.5)
@@ -144,6 +147,7 @@ class JobKind(Struct, frozen=True, kw_only=True):
         name: ``module.work``, such as ``imports.ingest``.
         wanted_by: The event; it has a field ``job`` and the field named by *subject*.
         work: Does it, from where it stopped; returns how much is done and a last word.
+        abandoned: Given the subject, the command that says a cancelled or failed job left it.
 
     """
 
@@ -151,6 +155,7 @@ class JobKind(Struct, frozen=True, kw_only=True):
     wanted_by: type[Event]
     subject: str
     work: Callable[[Task], Awaitable[tuple[int, str]]]
+    abandoned: Callable[[str], Command] | None = None
 
 
 @cache
@@ -175,3 +180,54 @@ def companions(_command: Command, event: Event) -> Iterable[Event]:
         subject: str = getattr(event, kind.subject)
         job: JobId = getattr(event, "job")  # noqa: B009 - only events that want a job have it.
         yield JobQueued(job=job, kind=kind.name, subject=subject)
+
+
+async def do_job(task: Task, kind: str) -> None:
+    """Do a job from where it stopped, and note how it ended. A job that is over is left alone.
+
+    Raises:
+        Unavailable: A server is away; the job is to be done again.
+
+    """
+    if (await task.fold(Job.at(job=task.job))).ended:
+        return
+    await task.execute(StartJob(job=task.job))
+    try:
+        done, message = await job_kinds()[kind].work(task)
+    except Unavailable:
+        raise
+    except Cancelled:
+        await _abandon(task, kind, ConfirmCancel(job=task.job))
+    except (Refused, ApplicationError) as error:
+        await _abandon(task, kind, _failed(task.job, error))
+    except Exception:
+        log.exception("job.crashed")
+        await _abandon(task, kind, _crashed(task.job))
+    else:
+        await task.place.progress.tick(
+            task.tenant, task.job, done=done, total=done, message=message
+        )
+        await task.execute(FinishJob(job=task.job, done=done, message=message))
+        log.info("job.succeeded", done=done)
+
+
+async def _abandon(task: Task, kind: str, end: Command) -> None:
+    """Free what the job was working on, then note its end."""
+    abandoned = job_kinds()[kind].abandoned
+    if abandoned is not None:
+        await task.execute(abandoned(task.subject))
+    await task.execute(end)
+    log.info("job.ended", how=type(end).__name__)
+
+
+def _failed(job: JobId, error: Refused | ApplicationError) -> FailJob:
+    return FailJob(job=job, code=error.code, message=error.message, hint=error.hint)
+
+
+def _crashed(job: JobId) -> FailJob:
+    return FailJob(
+        job=job,
+        code="jobs.crashed",
+        message="The job met an error of ours.",
+        hint="It is in the log under the job's id. Ask whoever runs this instance.",
+    )

@@ -1,6 +1,6 @@
 """Import batches as bookkeepers watch them: how many rows came, went in, and did not."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -18,6 +18,7 @@ from domain.imports import (
     RowsIngested,
     RowsPromoted,
     RowsValidated,
+    StepAbandoned,
     ValidationRequested,
 )
 from domain.imports.batches import BatchStatus
@@ -35,7 +36,13 @@ LaterEvent: TypeAlias = (
     | PromotionRequested
     | RowsPromoted
     | BatchPromoted
+    | StepAbandoned
 )
+BEFORE: Final[dict[BatchStatus, BatchStatus]] = {
+    "ingesting": "open",
+    "validating": "ingested",
+    "promoting": "validated",
+}
 
 
 class ImportBatchRow(Row):
@@ -117,3 +124,6 @@ def _changed(row: ImportBatchRow, event: LaterEvent) -> ImportBatchRow:  # noqa:
             )
         case BatchPromoted():
             return replace(row, status="promoted")
+        case StepAbandoned():
+            again = replace(row, status=BEFORE.get(row.status, row.status))
+            return replace(again, rows=0) if again.status == "open" else again

@@ -74,7 +74,7 @@ async def import_rows(
     of = await _batch(asking, batch)
     found: list[ListedRow] = []
     if of is not None:
-        pool, tenant = asking.runtime.pool, asking.context.tenant
+        pool, tenant = asking.runtime.read_pool, asking.context.tenant
         found = await list_import_rows(
             pool, tenant, of.batch, after=place[1:], limit=first + 1, rejected=rejected
         )
@@ -93,7 +93,7 @@ async def import_rows(
 
 
 async def _batch(asking: Asking, batch: str) -> ImportBatchRow | None:
-    row = await get_row(asking.runtime.pool, ImportBatches, asking.context, BatchId(batch))
+    row = await get_row(asking.runtime.read_pool, ImportBatches, asking.context, BatchId(batch))
     return row if isinstance(row, ImportBatchRow) else None
 
 

@@ -85,7 +85,7 @@ async def at_least_wait(asking: Asking, model: Model, position: Position | None)
     if position is not None:
         tenant = storage_tenant(model, asking.context)
         seconds_max = asking.runtime.settings.at_least_seconds_max
-        await wait_for(asking.runtime.pool, tenant, model.name, position, seconds_max)
+        await wait_for(asking.runtime.read_pool, tenant, model.name, position, seconds_max)
 
 
 def connection_type(node: type) -> type:
@@ -120,7 +120,7 @@ def _list(model: Model, node: type) -> StrawberryField:
         context, conditions = asking.context, filter_given(filter)
         await at_least_wait(asking, model, at_least)
         page = await list_rows(
-            asking.runtime.pool,
+            asking.runtime.read_pool,
             model,
             context,
             first=first,
@@ -130,7 +130,7 @@ def _list(model: Model, node: type) -> StrawberryField:
         )
 
         def count() -> Awaitable[int]:
-            return count_rows(asking.runtime.pool, model, context, filter=conditions)
+            return count_rows(asking.runtime.read_pool, model, context, filter=conditions)
 
         return Connection(page=page, count=count)
 
@@ -172,7 +172,7 @@ async def _one(
     if isinstance(as_of, int | datetime):
         return await row_as_of(asking.runtime.store, model, asking.context, key, as_of)
     await at_least_wait(asking, model, at_least)
-    return await get_row(asking.runtime.pool, model, asking.context, key)
+    return await get_row(asking.runtime.read_pool, model, asking.context, key)
 
 
 def _snake(name: str) -> str:

@@ -17,6 +17,7 @@ from adapters.postgres.queries import get_row
 from adapters.postgres.staging import ListedRow, list_import_rows
 from adapters.rest.commands import ERRORS, IdempotencyKey, respond, result_of
 from adapters.rest.problems import documented
+from adapters.rest.reads import AtLeast, wait_until
 from adapters.runtime import Runtime
 from application.errors import Malformed, NotFound
 from application.kernel import Context, build, convert, exposed_commands
@@ -28,6 +29,7 @@ from projections.imports import ImportBatches, ImportBatchRow
 
 UPLOAD_BYTES_MAX: Final = 1_000_000_000
 PIECE_BYTES: Final = 1 << 20
+MAPPING_BYTES_MAX: Final = 1 << 20
 PAGE_ROWS: Final = 100
 PAGE_ROWS_MAX: Final = 500
 READ_ERRORS: Final = documented(400, 401, 403, 404, 503)
@@ -75,9 +77,12 @@ async def ingest(
     tags=["imports"],
     responses=READ_ERRORS,
 )
-async def get_batch(request: Request[Context, str, State], batch: str) -> ImportBatchRow:
+async def get_batch(
+    request: Request[Context, str, State], batch: str, at_least: AtLeast = None
+) -> ImportBatchRow:
     runtime: Runtime = request.app.state.runtime
-    row = await get_row(runtime.pool, ImportBatches, request.user, batch)
+    await wait_until(runtime, ImportBatches, request.user, at_least)
+    row = await get_row(runtime.read_pool, ImportBatches, request.user, batch)
     if not isinstance(row, ImportBatchRow):
         raise NotFound(
             "imports.no_batch", f"There is no import batch {batch}.", hint="Open a batch first."
@@ -102,7 +107,7 @@ async def list_rows_of_batch(
     await get_batch.fn(request, batch)  # Who may not see the batch may not see its rows.
     runtime: Runtime = request.app.state.runtime
     rows = await list_import_rows(
-        runtime.pool,
+        runtime.read_pool,
         request.user.tenant,
         BatchId(batch),
         after=_cursor(after),
@@ -140,16 +145,18 @@ def _object(body: bytes) -> Mapping[str, Any]:  # Any: JSON, checked against its
 
 
 async def _kept(
-    blobs: Blobs, context: Context, file: object, mapping: object
+    blobs: Blobs, context: Context, file: object, mapping: UploadFile | str | bytes | None
 ) -> Mapping[str, object]:
     """Keep an uploaded file, and return the fields of the command that takes it in."""
     if not isinstance(file, UploadFile):
         raise Malformed(
             "imports.no_file", "The form has no file.", hint="Send it as the field `file`."
         )
+    if isinstance(mapping, UploadFile):
+        mapping = await mapping.read(MAPPING_BYTES_MAX)
     try:
-        given = convert(json.loads(mapping), GivenMapping) if isinstance(mapping, str) else None
-    except json.JSONDecodeError as error:
+        given = GivenMapping() if mapping is None else convert(json.loads(mapping), GivenMapping)
+    except (ValueError, TypeError) as error:
         raise Malformed(
             "imports.bad_mapping", f"The mapping is no JSON: {error}.", hint="Mend or omit it."
         ) from error
@@ -162,7 +169,7 @@ async def _kept(
             "sha256": await blobs.put(context.tenant, path),
             "name": Path(file.filename or "upload").name[:255] or "upload",
             "size_bytes": size,
-            "mapping": given or GivenMapping(),
+            "mapping": given,
         }
 
 

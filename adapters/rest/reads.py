@@ -76,13 +76,13 @@ def _list(model: Model) -> HTTPRouteHandler:
     ) -> Response[Any]:
         _refuse_unknown(request, known)
         runtime: Runtime = request.app.state.runtime
-        await _wait(runtime, model, request.user, at_least)
+        await wait_until(runtime, model, request.user, at_least)
         asked: dict[str, dict[str, object]] = {}
         for name, value in given.items():
             if value is not None:
                 asked.setdefault(filters[name].column, {})[filters[name].comparison] = value
         page = await list_rows(
-            runtime.pool,
+            runtime.read_pool,
             model,
             request.user,
             first=first or FIRST_DEFAULT,
@@ -109,9 +109,9 @@ def _one(model: Model) -> HTTPRouteHandler:
     async def run(request: ReadRequest, at_least: int | None, **place: str) -> Response[Any]:
         _refuse_unknown(request, {"at_least"})
         runtime: Runtime = request.app.state.runtime
-        await _wait(runtime, model, request.user, at_least)
+        await wait_until(runtime, model, request.user, at_least)
         key = place[model.key]
-        row = await get_row(runtime.pool, model, request.user, key)
+        row = await get_row(runtime.read_pool, model, request.user, key)
         if row is None:
             raise NotFound(
                 "query.absent",
@@ -152,12 +152,14 @@ def _answer(request: ReadRequest, content: object) -> Response[Any]:
     return Response(body, media_type=JSON, headers=headers)
 
 
-async def _wait(runtime: Runtime, model: Model, context: Context, position: int | None) -> None:
+async def wait_until(
+    runtime: Runtime, model: Model, context: Context, position: int | None
+) -> None:
     require(context, model.permission)
     if position:
         tenant = storage_tenant(model, context)
         seconds_max = runtime.settings.at_least_seconds_max
-        await wait_for(runtime.pool, tenant, model.name, position, seconds_max)
+        await wait_for(runtime.read_pool, tenant, model.name, position, seconds_max)
 
 
 class _Place(Struct, frozen=True, kw_only=True):

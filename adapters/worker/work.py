@@ -9,10 +9,9 @@ from adapters.postgres.locks import held
 from adapters.postgres.staging import PostgresStaging
 from adapters.runtime import Runtime
 from application.errors import ApplicationError, Unavailable
-from application.jobs import Cancelled, Task, Workplace, job_kinds
+from application.jobs import Task, Workplace, do_job
 from domain.ids import JobId, TenantId
-from domain.jobs import ConfirmCancel, FailJob, FinishJob, Job, ReportWaiting, StartJob
-from domain.kernel import Refused
+from domain.jobs import ReportWaiting
 
 LOCK_SECONDS: Final = 5.0
 RETRY_SECONDS_FIRST: Final = 0.5
@@ -55,34 +54,7 @@ async def _attempt(runtime: Runtime, task: Task, kind: str) -> None:
         if not mine:
             log.info("job.held_elsewhere")
             return
-        if (await task.fold(Job.at(job=task.job))).ended:
-            log.info("job.over")
-            return
-        await task.execute(StartJob(job=task.job))
-        try:
-            done, message = await job_kinds()[kind].work(task)
-        except Cancelled:
-            await task.execute(ConfirmCancel(job=task.job))
-            log.info("job.cancelled")
-        except Unavailable:
-            raise
-        except (Refused, ApplicationError) as error:
-            await _fail(task, error.code, error.message, error.hint)
-        except Exception:
-            log.exception("job.crashed")
-            hint = "It is in the log under the job's id. Ask whoever runs this instance."
-            await _fail(task, "jobs.crashed", "The job met an error of ours.", hint)
-        else:
-            await task.place.progress.tick(
-                task.tenant, task.job, done=done, total=done, message=message
-            )
-            await task.execute(FinishJob(job=task.job, done=done, message=message))
-            log.info("job.succeeded", done=done)
-
-
-async def _fail(task: Task, code: str, message: str, hint: str) -> None:
-    await task.execute(FailJob(job=task.job, code=code, message=message, hint=hint))
-    log.info("job.failed", code=code)
+        await do_job(task, kind)
 
 
 async def _say_waiting(task: Task, error: Unavailable) -> None:

@@ -6,7 +6,9 @@ from application.imports.rows import RowsGiven, keep_rows
 from application.imports.validate import validate
 from application.jobs import JobKind
 from application.kernel import Exposed
+from domain.ids import BatchId
 from domain.imports import (
+    AbandonStep,
     FileReceived,
     FinishIngestion,
     FinishPromotion,
@@ -23,6 +25,7 @@ from domain.imports import (
     ValidateImportBatch,
     ValidationRequested,
 )
+from domain.kernel import Command
 
 WRITE = "imports.batch.write"
 WORK = "imports.batch.work"
@@ -52,10 +55,25 @@ COMMANDS = (
     Exposed(command=FinishValidation, permission=WORK),
     Exposed(command=NotePromoted, permission=WORK),
     Exposed(command=FinishPromotion, permission=WORK),
+    Exposed(command=AbandonStep, permission=WORK),
 )
 
-JOBS = (
-    JobKind(name="imports.ingest", wanted_by=FileReceived, subject="batch", work=ingest),
-    JobKind(name="imports.validate", wanted_by=ValidationRequested, subject="batch", work=validate),
-    JobKind(name="imports.promote", wanted_by=PromotionRequested, subject="batch", work=promote),
+
+def _abandon(batch: str) -> Command:
+    return AbandonStep(batch=BatchId(batch))
+
+
+JOBS = tuple(
+    JobKind(
+        name=f"imports.{work.__name__}",
+        wanted_by=event,
+        subject="batch",
+        work=work,
+        abandoned=_abandon,
+    )
+    for event, work in (
+        (FileReceived, ingest),
+        (ValidationRequested, validate),
+        (PromotionRequested, promote),
+    )
 )

@@ -63,7 +63,7 @@ async def promote(task: Task) -> tuple[int, str]:
             after = chunk.through_document
             await task.report.advance(done, accepted)
     await task.execute(FinishPromotion(batch=batch_id))
-    return done, f"{done} rows are in the books."
+    return done, f"{done} rows entered the books."
 
 
 async def _say_again(

@@ -4,6 +4,7 @@ What happened to the rows is told in events, a chunk an event; the rows themselv
 """
 
 from domain.imports.batches import (
+    AbandonStep,
     FinishIngestion,
     FinishPromotion,
     FinishValidation,
@@ -34,10 +35,12 @@ from domain.imports.events import (
     RowsPromoted,
     RowsValidated,
     SourceType,
+    StepAbandoned,
     ValidationRequested,
 )
 
 __all__ = [
+    "AbandonStep",
     "BatchOpened",
     "BatchPromoted",
     "BatchUnreadable",
@@ -65,6 +68,7 @@ __all__ = [
     "RowsPromoted",
     "RowsValidated",
     "SourceType",
+    "StepAbandoned",
     "ValidateImportBatch",
     "ValidationRequested",
 ]

@@ -1,7 +1,7 @@
 """A batch goes open → received → ingested → validated → promoted, and resumes where it was."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from domain.imports.events import (
     RowsPromoted,
     RowsValidated,
     SourceType,
+    StepAbandoned,
     ValidationRequested,
 )
 from domain.kernel import Boundary, Command, Filled, Refused, State
@@ -38,6 +39,10 @@ BatchStatus: TypeAlias = Literal[
     "promoted",
     "failed",
 ]
+BEFORE: Final[dict[BatchStatus, BatchStatus]] = {
+    "validating": "ingested",
+    "promoting": "validated",
+}
 FileName = Annotated[str, Meta(min_length=1, max_length=255)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
@@ -58,7 +63,7 @@ class ImportBatch(State):
     promoted: int = 0
     chunk_after_document: str = ""  # Where the chunk began that was promoted last.
 
-    def evolve(self, event: ImportEvent) -> "ImportBatch":  # noqa: PLR0911, C901 - one a case.
+    def evolve(self, event: ImportEvent) -> "ImportBatch":  # noqa: PLR0911, PLR0912, C901 - one a case.
         match event:
             case BatchOpened(source_type=source_type):
                 return ImportBatch(status="open", source_type=source_type)
@@ -83,9 +88,9 @@ class ImportBatch(State):
                     rejected=self.rejected + rejected,
                 )
             case BatchValidated():
-                return replace(self, status="validated")
+                return replace(self, status="validated", through_document="")
             case PromotionRequested():
-                return replace(self, status="promoting", through_document="")
+                return replace(self, status="promoting")
             case RowsPromoted(through_document=document, rows=rows):
                 return replace(
                     self,
@@ -95,6 +100,14 @@ class ImportBatch(State):
                 )
             case BatchPromoted():
                 return replace(self, status="promoted")
+            case StepAbandoned():
+                return self._before_the_step()
+
+    def _before_the_step(self) -> "ImportBatch":
+        """Go back to where the step can be asked for; what was promoted stays promoted."""
+        if self.status == "ingesting":
+            return ImportBatch(status="open", source_type=self.source_type)
+        return replace(self, status=BEFORE.get(self.status, self.status))
 
     def _from_its_first_row(self) -> "ImportBatch":
         return replace(self, through_document="", through_line=0, validated=0, rejected=0)
@@ -309,3 +322,11 @@ class FinishPromotion(_OnBatch):
     def decide(self, batch: ImportBatch) -> Iterator[ImportEvent]:
         if batch.status == "promoting":
             yield BatchPromoted(batch=self.batch)
+
+
+class AbandonStep(_OnBatch):
+    """Note that the job of the step under way is over, and the step is not."""
+
+    def decide(self, batch: ImportBatch) -> Iterator[ImportEvent]:
+        if batch.status in {"ingesting", "validating", "promoting"}:
+            yield StepAbandoned(batch=self.batch)

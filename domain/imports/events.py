@@ -109,6 +109,12 @@ class BatchPromoted(Event):
     batch: Key[BatchId]
 
 
+class StepAbandoned(Event):
+    """The job of the step under way was cancelled or failed; the step can be asked for again."""
+
+    batch: Key[BatchId]
+
+
 ImportEvent: TypeAlias = (
     BatchOpened
     | FileReceived
@@ -122,4 +128,5 @@ ImportEvent: TypeAlias = (
     | PromotionRequested
     | RowsPromoted
     | BatchPromoted
+    | StepAbandoned
 )

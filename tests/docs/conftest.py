@@ -1,4 +1,4 @@
-"""One instance for all documents, started as a reader would: `asiento up`, in a folder of its own."""
+"""One instance for all documents, started as their readers do, in a folder of its own."""
 
 import os
 import signal

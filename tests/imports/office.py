@@ -15,15 +15,14 @@ from adapters.memory import (
 )
 from application import codec
 from application.bus import Bus
-from application.errors import ApplicationError
-from application.jobs import Cancelled, Task, Workplace, companions, job_kinds
+from application.jobs import Task, Workplace, companions, do_job, job_kinds
 from application.kernel import EVERYTHING, Context, Outcome, build
 from application.ports import Append, StagedError, StagedRow
 from domain.ids import BatchId, JobId, TenantId
 from domain.imports import IngestRows, OpenImportBatch, PromoteImportBatch, ValidateImportBatch
 from domain.imports.columns import GivenMapping
-from domain.jobs import ConfirmCancel, FailJob, FinishJob, Job, StartJob
-from domain.kernel import Command, Event, Refused
+from domain.jobs import Job
+from domain.kernel import Command, Event
 from domain.tenants import CreateTenant, Slug
 from projections.imports import ImportBatches, ImportBatchRow
 from projections.invoices import InvoiceRow, Invoices
@@ -136,19 +135,22 @@ class Office:
         self, content: str, mapping: GivenMapping | None = None, name: str = "may.csv"
     ) -> BatchId:
         """Open a batch, take a file in, and read it."""
+        batch = await self.open_batch()
+        await self.step(IngestRows, batch=batch, **await self.file(content, mapping, name))
+        return batch
+
+    async def file(
+        self, content: str, mapping: GivenMapping | None = None, name: str = "may.csv"
+    ) -> dict[str, object]:
+        """Keep a file, and return what a command says of it."""
         source = self._folder / "source"
         source.write_text(content, "utf-8", newline="")
-        sha256 = await self.place.blobs.put(TENANT, source)
-        batch = await self.open_batch()
-        await self.step(
-            IngestRows,
-            batch=batch,
-            sha256=sha256,
-            name=name,
-            size_bytes=len(content),
-            mapping=structs.asdict(mapping) if mapping else UNSET,
-        )
-        return batch
+        return {
+            "sha256": await self.place.blobs.put(TENANT, source),
+            "name": name,
+            "size_bytes": len(content),
+            "mapping": structs.asdict(mapping) if mapping else UNSET,
+        }
 
     async def run_all(self, content: str, mapping: GivenMapping | None = None) -> BatchId:
         """Take a file the whole way."""
@@ -173,24 +175,11 @@ class Office:
         self.power.left = self.steps_to_live
         while not (await self.place.bus.fold(TENANT, Job.at(job=job))).ended:
             try:
-                await self._attempt(Task(self.place, TENANT, row.job, row.subject), row.kind)
+                await do_job(Task(self.place, TENANT, row.job, row.subject), row.kind)
             except Killed:
                 self.power.left = PLENTY
                 self.start()
         self.steps_to_live, self.power.left = self.power.left, PLENTY
-
-    async def _attempt(self, task: Task, kind: str) -> None:
-        await task.execute(StartJob(job=task.job))
-        try:
-            done, message = await job_kinds()[kind].work(task)
-        except Cancelled:
-            await task.execute(ConfirmCancel(job=task.job))
-        except (Refused, ApplicationError) as no:
-            await task.execute(
-                FailJob(job=task.job, code=no.code, message=no.message, hint=no.hint)
-            )
-        else:
-            await task.execute(FinishJob(job=task.job, done=done, message=message))
 
     async def history(self, tenant: TenantId = TENANT) -> list[Event]:
         return [codec.decode(stored) async for stored in self.store.read(tenant)]

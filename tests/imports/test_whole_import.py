@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain.ids import BatchId, JobId
-from domain.imports import PromoteImportBatch, ValidateImportBatch
+from domain.imports import IngestRows, PromoteImportBatch, ValidateImportBatch
 from domain.imports.columns import GivenMapping
 from domain.invoicing import InvoiceRecorded
 from domain.jobs import CancelJob
+from domain.kernel import Command
 from tests.imports.office import Office
 
 HEADER = "Invoice,Date,Customer,Name,Country,Item,Description,Qty,Price,VAT,Currency\n"
@@ -146,7 +147,7 @@ async def test_jobs_tell_how_much_they_did(office: Office) -> None:
     assert [job.done for job in jobs] == [17, 17, 9]
     assert jobs[0].message == "17 rows wait aside."
     assert jobs[1].message == "5 rows are rejected, 1 held back."
-    assert jobs[2].message == "9 rows are in the books."
+    assert jobs[2].message == "9 rows entered the books."
 
 
 @pytest.mark.parametrize(
@@ -221,8 +222,43 @@ async def test_a_promotion_that_is_cancelled_keeps_what_it_did(office: Office) -
     await office.work(job)
     assert (await office.jobs())[job].status == "cancelled"
     row = await office.batch(batch)
-    assert row.status == "promoting"
+    assert row.status == "validated"
     assert 0 < row.invoices == len(await office.invoices()) < 7
+
+
+async def test_a_promotion_that_was_cancelled_goes_on_where_it_stopped(office: Office) -> None:
+    batch = await office.ingest(FILE)
+    await office.step(ValidateImportBatch, batch=batch)
+    job = JobId((await office.execute(PromoteImportBatch, batch=batch)).ids["job"])
+    await office.execute(CancelJob, job=job)
+    await office.work(job)
+    await office.step(PromoteImportBatch, batch=batch)
+    row = await office.batch(batch)
+    assert (row.status, row.existing) == ("promoted", 0)
+    assert row.invoices == len(await office.invoices()) == 7
+
+
+async def test_a_batch_whose_file_could_not_be_read_is_failed_for_good(office: Office) -> None:
+    batch = await office.ingest("number,date\n")
+    assert (await office.batch(batch)).status == "failed"
+
+
+@pytest.mark.parametrize("step", [ValidateImportBatch, None])
+async def test_a_step_whose_job_was_cancelled_can_be_asked_for_again(
+    office: Office, step: type[Command] | None
+) -> None:
+    batch = await office.ingest(FILE) if step else await office.open_batch()
+    ask = step or IngestRows
+    given = {} if step else await office.file(FILE)
+    job = JobId((await office.execute(ask, batch=batch, **given)).ids["job"])
+    await office.execute(CancelJob, job=job)
+    await office.work(job)
+    assert (await office.batch(batch)).status == ("ingested" if step else "open")
+    await office.step(ask, batch=batch, **given)
+    again = await office.batch(batch)
+    assert again.status == ("validated" if step else "ingested")
+    whole = await office.batch(await office.ingest(FILE))
+    assert again.rows == whole.rows
 
 
 async def test_a_refused_invoice_does_not_stop_the_others(office: Office) -> None:
