@@ -58,6 +58,8 @@ def configure_logging(settings: Settings, service: str = "asiento") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, OF_OTHERS), force=True)
+    # A database that is away is told once, by whoever waits for it, and without its address.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 class _Service:
