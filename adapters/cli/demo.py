@@ -11,9 +11,10 @@ from msgspec import Struct
 from rich.progress import Progress
 
 from adapters.cli.demo_client import DemoClient
+from adapters.cli.demo_file import read_demo
 from adapters.cli.demo_instance import demo_instance
 from adapters.cli.demo_proof import TAMPERED, checksum, tamper
-from adapters.cli.demo_tenant import ensure_demo_tenant, read_demo
+from adapters.cli.demo_tenant import ensure_demo_tenant
 from adapters.cli.failures import FAILED
 from adapters.cli.output import Story, Table, progress
 from adapters.cli.sample_invoices import Sample, write_sample

@@ -9,7 +9,7 @@ import msgspec
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from adapters.cli.demo_tenant import Demo
+from adapters.cli.demo_file import Demo
 from application.errors import ApplicationError
 
 PROTOCOL: Final = Subprotocol("graphql-transport-ws")

@@ -99,8 +99,12 @@ def _free_port(settings: Settings) -> int:
 
 
 def _attached(settings: Settings, instance: Instance) -> Settings:
+    # It may have been started with another PORT than this command knows of.
+    serves = urlsplit(instance.url)
     return replace(
         settings,
+        asiento_host=serves.hostname or settings.asiento_host,
+        port=serves.port or settings.port,
         database_url=instance.database_url,
         database_admin_url=instance.admin_database_url,
         redis_url=instance.redis_url,

@@ -6,7 +6,7 @@ from typing import Final, LiteralString
 
 from adapters.access import owner_permissions
 from adapters.access.passwords import hash_password
-from adapters.cli.demo_tenant import SLUG, Demo
+from adapters.cli.demo_file import SLUG, Demo
 from adapters.cli.session import find_tenant, operator
 from adapters.cli.tenants import create_key
 from adapters.postgres.connections import tenant_transaction

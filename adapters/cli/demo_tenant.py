@@ -2,34 +2,20 @@
 
 from typing import Final, LiteralString
 
-import msgspec
 import psycopg
-from msgspec import Struct
 from msgspec.structs import replace
 
-from adapters.embedded.files import write_private
+from adapters.cli.demo_file import FILE, Demo, read_demo, write_demo
 from adapters.postgres.connections import ACT_AS_APPLICATION, SET_TENANT
 from adapters.settings import Settings
 from application.access import read_api_key
 from domain.ids import SYSTEM_TENANT
 
-SLUG: Final = "demo"
-FILE: Final = "demo.json"
 WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to connect, not to listen.
 
 KNOWN: LiteralString = """
 SELECT tag FROM event_tag WHERE tenant_id = %s AND tag = ANY (%s) AND type = ANY (%s)
 """
-
-
-class Demo(Struct, frozen=True, kw_only=True):
-    """What somebody needs to log in; the file is readable by its owner alone."""
-
-    url: str
-    tenant: str
-    email: str
-    password: str
-    api_key: str
 
 
 def ensure_demo_tenant(settings: Settings) -> None:
@@ -42,25 +28,13 @@ def ensure_demo_tenant(settings: Settings) -> None:
     url, kept = _url(settings), read_demo(settings)
     if kept is not None and _is_known(settings, kept):
         if kept.url != url:
-            _write(settings, replace(kept, url=url))
+            write_demo(settings, replace(kept, url=url))
         return
     # Slow to import, and seldom needed: most starts find the file.
     from adapters.cli.demo_making import make_demo  # noqa: PLC0415
 
     (settings.data / FILE).unlink(missing_ok=True)
-    _write(settings, make_demo(settings, url))
-
-
-def read_demo(settings: Settings) -> Demo | None:
-    """Return what demo.json holds, true or outdated."""
-    try:
-        return msgspec.json.decode((settings.data / FILE).read_bytes(), type=Demo)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
-
-
-def _write(settings: Settings, demo: Demo) -> None:
-    write_private(settings.data / FILE, msgspec.json.format(msgspec.json.encode(demo)) + b"\n")
+    write_demo(settings, make_demo(settings, url))
 
 
 def _is_known(settings: Settings, demo: Demo) -> bool:

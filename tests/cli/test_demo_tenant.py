@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from adapters.cli.demo_tenant import FILE, Demo, ensure_demo_tenant, read_demo
+from adapters.cli.demo_file import FILE, Demo, read_demo
+from adapters.cli.demo_tenant import ensure_demo_tenant
 from adapters.settings import Settings
 from tests.cli.conftest import Environment, command_line
 
