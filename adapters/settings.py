@@ -67,7 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = 5.0
     import_chunk_rows: Annotated[
         int, Meta(description="Rows that an import job commits at a time.")
-    ] = 5_000
+    ] = 10_000
     token_seconds: Annotated[int, Meta(description="How long an access token lives.")] = 600
 
     @property

@@ -72,8 +72,13 @@ def make_pool(url: str, *, size_max: int = POOL_SIZE_MAX) -> Pool:
 
 
 @asynccontextmanager
-async def tenant_transaction(pool: Pool, tenant: TenantId) -> AsyncIterator[Connection]:
+async def tenant_transaction(
+    pool: Pool, tenant: TenantId, *, derived: bool = False
+) -> AsyncIterator[Connection]:
     """Open a transaction in which row-level security shows *tenant* and nobody else.
+
+    What is *derived*, and made again from where its cursor stands should it be lost, does not
+    wait for the disk at its commit.
 
     Raises:
         Unavailable: PostgreSQL does not answer.
@@ -81,6 +86,7 @@ async def tenant_transaction(pool: Pool, tenant: TenantId) -> AsyncIterator[Conn
     """
     # One round trip, and no parameter: a UUID needs no quoting once it is one.
     begin = sql.SQL(BEGIN_AS).format(sql.Literal(str(UUID(tenant)))).as_string(None)
+    begin += "; SET LOCAL synchronous_commit = off" if derived else ""
     try:
         async with pool.connection() as connection:
             await connection.execute(begin.encode())

@@ -136,7 +136,7 @@ class Projector:
     async def advance(self, tenant: TenantId, name: str) -> bool:
         """Take one batch; tell whether the cursor moved."""
         consumers = self._system_consumers if tenant == SYSTEM_TENANT else self._consumers
-        async with tenant_transaction(self._pool, tenant) as connection:
+        async with tenant_transaction(self._pool, tenant, derived=True) as connection:
             position, head = await _claim(connection, tenant, name)
             if position is None or position >= head:
                 return False

@@ -116,7 +116,8 @@ class PostgresStaging:
 
     async def add(self, tenant: TenantId, batch: BatchId, rows: Sequence[StagedRow]) -> None:
         data = "".join(map(_line_of, _runs(rows)))
-        async with tenant_transaction(self._pool, tenant) as connection:
+        # The event that notes the chunk comes after it, and waits for the disk for both.
+        async with tenant_transaction(self._pool, tenant, derived=True) as connection:
             await connection.execute(INTAKE)
             async with connection.cursor() as cursor, cursor.copy(COPY) as copy:
                 await copy.write(data)

@@ -13,7 +13,7 @@ from adapters.worker.work import run_job
 from domain.ids import JobId, TenantId
 
 THREADS: Final = 4
-IDLE_MILLISECONDS: Final = 100
+IDLE_MILLISECONDS: Final = 50
 """How long an idle worker sleeps at most before it looks again: what a job waits to start."""
 
 STOP_MILLISECONDS: Final = 5_000
