@@ -12,6 +12,10 @@ from msgspec import Meta, Struct
 from application.errors import Malformed
 
 Source: TypeAlias = Literal["default", "environment", ".env"]
+CHECKOUT: Final = Path(__file__).parents[1]
+HOME: Final = CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path()
+"""Where an instance is at home: the checkout, from wherever a command is called."""
+
 MASK: Final = "********"
 
 
@@ -40,7 +44,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = None
     asiento_data: Annotated[
         Path, Meta(description="Where the instance keeps its files and embedded servers.")
-    ] = Path(".asiento")
+    ] = HOME / ".asiento"
     asiento_host: Annotated[str, Meta(description="The address the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="The port of the API.")] = 8000
     asiento_secret_key: Annotated[
@@ -87,7 +91,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 
 def load_settings(
-    environment: Mapping[str, str] | None = None, env_file: Path = Path(".env")
+    environment: Mapping[str, str] | None = None, env_file: Path = HOME / ".env"
 ) -> Settings:
     """Read the settings of this process.
 
@@ -99,7 +103,7 @@ def load_settings(
 
 
 def list_settings(
-    environment: Mapping[str, str] | None = None, env_file: Path = Path(".env")
+    environment: Mapping[str, str] | None = None, env_file: Path = HOME / ".env"
 ) -> list[Setting]:
     """Describe every setting, secrets masked."""
     given, sources = _given(environment, env_file)

@@ -12,11 +12,11 @@ from rich.progress import Progress
 from adapters.cli.options import TenantOption, read_object
 from adapters.cli.output import Result, Table, progress
 from adapters.cli.session import find_tenant, operator, with_runtime
-from adapters.cli.watch import watch_job, watch_projection
+from adapters.cli.watch import through_outages, watch_job, watch_projection
 from adapters.postgres.errors_file import write_errors_file
 from adapters.runtime import Runtime
 from application.codec import decode
-from application.kernel import Context, Outcome, build
+from application.kernel import Context, Outcome, build, new_id
 from application.ports import BoundaryQuery
 from domain.ids import BatchId, JobId
 from domain.imports import (
@@ -93,7 +93,9 @@ def import_file(
             await steps.run("validate", ValidateImportBatch)
             if promote:
                 await steps.run("promote", PromoteImportBatch)
-                await watch_projection(runtime, context.tenant, Invoices.name, steps.position)
+                await through_outages(
+                    lambda: watch_projection(runtime, context.tenant, Invoices.name, steps.position)
+                )
         return shown(await steps.result(file))
 
     return with_runtime(work, PROCESSES)
@@ -142,7 +144,7 @@ class Steps:
         """Count what became of the rows, by the log, and write the bad ones into a file."""
         tenant = self._context.tenant
         boundary = BoundaryQuery(tag=f"batch:{self.batch}", types=MILESTONES)
-        found = await self._runtime.store.look(tenant, [boundary])
+        found = await through_outages(lambda: self._runtime.store.look(tenant, [boundary]))
         row: ImportBatchRow = project(ImportBatches, map(decode, found.events))[self.batch]
         errors_file = None
         if row.rejected or row.held:
@@ -166,7 +168,11 @@ class Steps:
 
     async def _execute(self, command: type[Command], given: dict[str, Any]) -> Outcome:
         asked = build(command, given, self._runtime.clock)
-        return await self._runtime.bus.execute(asked, self._context)
+        # An outage may hide that it was done; under a key of its own it is done once.
+        key = new_id(self._runtime.clock.now())
+        return await through_outages(
+            lambda: self._runtime.bus.execute(asked, self._context, key=key)
+        )
 
 
 def shown(imported: Imported) -> Result:

@@ -1,7 +1,8 @@
 """Waiting for a job at a terminal: a bar that moves, and an answer when it ends."""
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from rich.progress import Progress, TaskID
 
@@ -21,6 +22,7 @@ OUTAGE_SECONDS_MAX: Final = 120.0
 STILL_SECONDS_MAX: Final = 30.0
 POLL_SECONDS: Final = 0.02
 RETRY_SECONDS: Final = 1.0
+T = TypeVar("T")
 CURSOR: Final = "SELECT position FROM projection_cursor WHERE tenant_id = %s AND projection = %s"
 
 
@@ -59,6 +61,24 @@ async def watch_job(
                 await asyncio.sleep(RETRY_SECONDS)
     finally:
         reminder.cancel()
+
+
+async def through_outages(work: Callable[[], Awaitable[T]]) -> T:
+    """Do what may be done twice, again and again while PostgreSQL is away.
+
+    Raises:
+        Unavailable: It was away for too long.
+
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + OUTAGE_SECONDS_MAX
+    while True:
+        try:
+            return await work()
+        except Unavailable:
+            if loop.time() > deadline:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def watch_projection(runtime: Runtime, tenant: TenantId, name: str, position: int) -> None:

@@ -114,6 +114,12 @@ async def _check(connection: Connection) -> None:
 
 def unavailable(error: Exception) -> Unavailable:
     """Say that the database is away, without what its message may hold of the URL."""
+    if "authentication failed" in str(error):
+        return Unavailable(
+            "database.login_refused",
+            "PostgreSQL does not accept this user and password.",
+            hint="Mend DATABASE_URL (for migrations and rebuilds, DATABASE_ADMIN_URL).",
+        )
     return Unavailable(
         "database.unavailable",
         f"PostgreSQL can't be reached or broke off ({type(error).__name__}).",

@@ -9,9 +9,10 @@ import msgspec
 from adapters.postgres.connections import Pool, tenant_transaction
 from adapters.postgres.staging import list_import_rows
 from domain.ids import BatchId, TenantId
+from domain.imports.columns import BATCH_COLUMN
 
 PAGE_ROWS: Final = 5_000
-ADDED: Final = ("_line", "_code", "_column", "_value", "_reason")
+ADDED: Final = ("_line", "_code", "_column", "_value", "_reason", BATCH_COLUMN)
 HEADER: LiteralString = "SELECT header FROM import_batches WHERE tenant_id = %s AND batch = %s"
 
 
@@ -34,7 +35,7 @@ async def write_errors_file(pool: Pool, tenant: TenantId, batch: BatchId, path: 
         ):
             for each in rows:
                 cells = (*each.cells, *[""] * (len(header) - len(each.cells)))
-                reasons = (each.line, each.code, each.column, each.value, each.reason)
+                reasons = (each.line, each.code, each.column, each.value, each.reason, batch)
                 writer.writerow([*cells[: len(header)], *reasons])
             line, written = rows[-1].line, written + len(rows)
     return written

@@ -51,6 +51,7 @@ async def fold_batch(
     if keys:
         rows |= await load_rows(connection, table, tenant, keys)
     positions: dict[str, int] = {}
+    folded = 0
     for position, event in events:
         try:
             key = _apply(table.model, rows, event)
@@ -58,11 +59,12 @@ async def fold_batch(
             failure = FoldingFailed(position, error)
             break
         positions[key] = position
+        folded += 1
     touched = {key: rows[key] for key in positions}
     await write_rows(connection, table, tenant, touched, positions)
     if failure is not None:
         reached = failure.position - 1
-    return Folded(position=reached, events=len(positions), failure=failure)
+    return Folded(position=reached, events=folded, failure=failure)
 
 
 def _decoded(

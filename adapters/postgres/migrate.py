@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from adapters.postgres.connections import unavailable
 from adapters.postgres.tables import create_table, shape_of
-from application.errors import Malformed
+from application.errors import Forbidden, Malformed
 from projections.kernel import ReadModel, read_models
 
 MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
@@ -51,8 +51,21 @@ def migrate(admin_url: str, runtime_url: str, *, check: bool = False) -> Migrate
             _let_in(connection, runtime_url)
     except psycopg.OperationalError as error:
         raise unavailable(error) from error
+    except Exception as error:
+        if isinstance(getattr(error, "orig", error), psycopg.errors.InsufficientPrivilege):
+            raise _no_right(error) from error
+        raise
     log.info("database.migrated", applied=applied)
     return Migrated(applied=applied, pending=[])
+
+
+def _no_right(error: Exception) -> Forbidden:
+    reason = str(getattr(error, "orig", error)).partition("\n")[0]
+    return Forbidden(
+        "database.no_right",
+        f"This login may not make the schema: {reason}.",
+        hint="Set DATABASE_ADMIN_URL to a login that owns the database and may create roles.",
+    )
 
 
 def _check_server(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from litestar.types import ControllerRouterHandler
 from adapters.access.door import door_of
 from adapters.graphql.http import graphql_handlers
 from adapters.rest.authentication import Authentication
-from adapters.rest.docs import OfflinePages, openapi_json, redoc
+from adapters.rest.docs import OfflinePages, front_door, openapi_json, redoc
 from adapters.rest.edge import Counts, Edge
 from adapters.rest.health import Stall, health, health_head, healthz, metrics, ready
 from adapters.rest.login import login
@@ -57,6 +57,7 @@ def make_app(settings: Settings) -> Litestar:
 
 OPEN: Final[tuple[ControllerRouterHandler, ...]] = (
     login,
+    front_door,
     health,
     healthz,
     health_head,

@@ -11,6 +11,7 @@ import msgspec
 from litestar import Litestar, MediaType, Request, get
 from litestar.enums import OpenAPIMediaType
 from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.response import Redirect
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 STYLE: Final = """
@@ -35,6 +36,11 @@ class OfflinePages(OpenAPIRenderPlugin):
 @get("/redoc", media_type=MediaType.HTML, include_in_schema=False)
 async def redoc(request: Request[Any, Any, Any]) -> str:
     return page_of(request.app.openapi_schema.to_schema())
+
+
+@get("/", include_in_schema=False)
+async def front_door() -> Redirect:
+    return Redirect("/docs")
 
 
 @get("/openapi.json", media_type=OpenAPIMediaType.OPENAPI_JSON, include_in_schema=False)

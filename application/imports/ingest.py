@@ -1,12 +1,14 @@
 """Ingest: the rows of a file are put aside as they came, a chunk at a time."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import aclosing
 from itertools import islice
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from application.ahead import ahead
 from application.imports.files import RowFile
@@ -22,9 +24,17 @@ from domain.imports import (
     NoteUnreadable,
 )
 from domain.imports.cells import RowReader, date_order_of, decimal_mark_of
-from domain.imports.columns import Column, GivenMapping, Layout, check_header, match_header
+from domain.imports.columns import (
+    BATCH_COLUMN,
+    Column,
+    GivenMapping,
+    Layout,
+    check_header,
+    match_header,
+)
 from domain.kernel import Refused
 
+ID: Final = re.compile("[0-9a-f-]{36}")
 SAMPLE_ROWS: Final = 2_000
 
 
@@ -76,10 +86,38 @@ async def _read(task: Task, batch_id: BatchId, batch: ImportBatch) -> tuple[int,
 
 
 async def _lay_out(task: Task, batch_id: BatchId, batch: ImportBatch, file: RowFile) -> Layout:
-    book = await task.fold(HeaderBook.at(source_type=batch.source_type))
-    header, layout = await asyncio.to_thread(_understand, file, batch, book.columns)
-    await task.execute(NoteHeader(batch=batch_id, header=header, layout=layout))
+    learned = (await task.fold(HeaderBook.at(source_type=batch.source_type))).columns
+    sample = await asyncio.to_thread(_sample, file, batch.mapping, learned)
+    batch = replace(batch, mapping=await _as_before(task, batch.mapping, sample))
+    layout = _understand(file, batch, learned, sample)
+    await task.execute(NoteHeader(batch=batch_id, header=sample.header, layout=layout))
     return layout
+
+
+async def _as_before(task: Task, mapping: GivenMapping, sample: "_Sample") -> GivenMapping:
+    """Read an errors file as the file was that its rows come from, where nothing else is said.
+
+    The few rows left in it could look like another decimal mark or another order of dates.
+    """
+    if BATCH_COLUMN not in sample.header:
+        return mapping
+    place = sample.header.index(BATCH_COLUMN)
+    named = {row[place] for row in sample.rows if place < len(row)} - {""}
+    if len(named) != 1 or not ID.fullmatch(source := named.pop()):
+        return mapping
+    former = await task.fold(ImportBatch.at(batch=source))
+    if former.layout is None:
+        return mapping
+    meant = {former.header[place]: column for column, place in former.layout.columns.items()}
+    return GivenMapping(
+        columns={k: v for k, v in meant.items() if k in sample.header} | mapping.columns,
+        decimal_mark=mapping.decimal_mark or former.layout.decimal_mark,
+        date_order=mapping.date_order or former.layout.date_order,
+        cancellation_prefix=former.layout.cancellation_prefix
+        if mapping.cancellation_prefix is None
+        else mapping.cancellation_prefix,
+        defaults=former.layout.defaults | mapping.defaults,
+    )
 
 
 class _Chunk(Struct, frozen=True):
@@ -99,14 +137,23 @@ def _chunk(
     return _Chunk(rows) if rows else None
 
 
-def _understand(
-    file: RowFile, batch: ImportBatch, learned: dict[str, Column]
-) -> tuple[tuple[str, ...], Layout]:
-    """Read the header, and decide over a sample how the cells are written."""
-    mapping: GivenMapping = batch.mapping
+class _Sample(Struct, frozen=True):
+    delimiter: str
+    header: tuple[str, ...]
+    rows: list[list[str]]
+
+
+def _sample(file: RowFile, mapping: GivenMapping, learned: dict[str, Column]) -> _Sample:
     delimiter = file.choose_delimiter(mapping, learned)
-    sample = [cells for _, cells in islice(file.rows(delimiter), SAMPLE_ROWS + 1)]
-    header = tuple(cell.strip().lstrip("\ufeff") for cell in sample[0]) if sample else ()
+    header, *rows = [cells for _, cells in islice(file.rows(delimiter), SAMPLE_ROWS + 1)] or [[]]
+    return _Sample(delimiter, tuple(cell.strip().lstrip("\ufeff") for cell in header), rows)
+
+
+def _understand(
+    file: RowFile, batch: ImportBatch, learned: dict[str, Column], sample: _Sample
+) -> Layout:
+    """Find the columns, and decide over the sample how the cells are written."""
+    mapping, header, delimiter = batch.mapping, sample.header, sample.delimiter
     places = match_header(header, learned)
     for name, meant in mapping.columns.items():
         if name.strip() not in header:
@@ -123,9 +170,9 @@ def _understand(
 
     def column(*names: Column) -> Iterator[str]:
         wanted = [places[name] for name in names if name in places]
-        return (row[place].strip() for row in sample[1:] for place in wanted if place < len(row))
+        return (row[place].strip() for row in sample.rows for place in wanted if place < len(row))
 
-    layout = Layout(
+    return Layout(
         columns=places,
         delimiter=delimiter,
         decimal_mark=mapping.decimal_mark
@@ -136,4 +183,3 @@ def _understand(
         else mapping.cancellation_prefix,
         defaults=mapping.defaults,
     )
-    return header, layout

@@ -26,6 +26,9 @@ DecimalMark: TypeAlias = Literal[".", ","]
 DateOrder: TypeAlias = Literal["day-month", "month-day"]
 
 REQUIRED: Final[tuple[Column, ...]] = ("number", "date", "quantity", "unit_price")
+BATCH_COLUMN: Final = "_batch"
+"""In a file of rejected rows: the batch that they come from, which says how they are read."""
+
 DELIMITERS: Final = (",", ";", "\t", "|")
 
 ALIASES: Final[dict[Column, tuple[str, ...]]] = {

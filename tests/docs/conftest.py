@@ -21,31 +21,39 @@ STOP_SECONDS_MAX = 15
 
 
 @pytest.fixture(scope="module")
-def environment() -> Environment:
+def folder() -> Iterator[Path]:
+    """A folder that stands for the reader's checkout."""
+    with tempfile.TemporaryDirectory(prefix="asiento-docs-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def environment(folder: Path) -> Environment:
     """A shell in which commands are found, and which asks for a port that is free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return shell(PORT=str(port), PATH=path, COLUMNS="200", LC_ALL="C.UTF-8")
+    data = folder / ".asiento"
+    return shell(
+        ASIENTO_DATA=str(data), PORT=str(port), PATH=path, COLUMNS="200", LC_ALL="C.UTF-8"
+    )
 
 
 @pytest.fixture(scope="module")
-def checkout(environment: Environment) -> Iterator[Path]:
+def checkout(folder: Path, environment: Environment) -> Iterator[Path]:
     """A folder with a running instance in `.asiento`, as `make run` leaves it in a checkout."""
-    with tempfile.TemporaryDirectory(prefix="asiento-docs-") as name:
-        folder = Path(name)
-        log = folder / "up.log"
-        with log.open("wb") as output:
-            running = subprocess.Popen(
-                command_line("up"), cwd=folder, env=environment, stdout=output, stderr=output
-            )
-        try:
-            _wait_ready(running, log)
-            yield folder
-        finally:
-            _stop(running)
-            remove_instance(Settings(asiento_data=folder / ".asiento"))
+    log = folder / "up.log"
+    with log.open("wb") as output:
+        running = subprocess.Popen(
+            command_line("up"), cwd=folder, env=environment, stdout=output, stderr=output
+        )
+    try:
+        _wait_ready(running, log)
+        yield folder
+    finally:
+        _stop(running)
+        remove_instance(Settings(asiento_data=folder / ".asiento"))
 
 
 def _wait_ready(running: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -261,6 +261,19 @@ async def test_a_step_whose_job_was_cancelled_can_be_asked_for_again(
     assert again.rows == whole.rows
 
 
+async def test_an_errors_file_is_read_as_the_file_was_that_its_rows_come_from(
+    office: Office,
+) -> None:
+    source = await office.run_all(
+        "Factura;Fecha;Cantidad;Precio\nQ-1;01/13/2026;1;2,50\nQ-2;31/31/2026;1.000;3\n"
+    )
+    await office.run_all(
+        f"Factura,Fecha,Cantidad,Precio,_line,_batch\nQ-2,02/03/2026,1.000,3,3,{source}\n"
+    )
+    mended = (await office.invoices())["Q-2"]
+    assert (mended.net, str(mended.issued_on)) == (Decimal(3000), "2026-02-03")
+
+
 async def test_a_refused_invoice_does_not_stop_the_others(office: Office) -> None:
     history_before = await office.run_all(BEFORE)
     await office.run_all(FILE)
