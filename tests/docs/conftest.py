@@ -35,9 +35,7 @@ def environment(folder: Path) -> Environment:
         port = probe.getsockname()[1]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     data = folder / ".asiento"
-    return shell(
-        ASIENTO_DATA=str(data), PORT=str(port), PATH=path, COLUMNS="200", LC_ALL="C.UTF-8"
-    )
+    return shell(ASIENTO_DATA=str(data), PORT=str(port), PATH=path, COLUMNS="200", LC_ALL="C.UTF-8")
 
 
 @pytest.fixture(scope="module")
