@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from adapters.redis.hub import News, Tick
 from adapters.runtime import Runtime
-from application.codec import decode
+from application.codec import check_tag, decode
 from application.errors import NotFound
 from application.ports import BoundaryQuery, StoredEvent
 from domain.ids import JobId, TenantId
@@ -63,6 +63,7 @@ async def follow_job(
         Unavailable: PostgreSQL is away. Follow again after the last cursor.
 
     """
+    check_tag(f"job:{job}")
     loop = asyncio.get_running_loop()
     rows: dict[str, JobRow] = {}
     cursor, look_at = 0, 0.0

@@ -1,5 +1,6 @@
 """Who asks, what they may ask for, and what they are told."""
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
@@ -19,8 +20,9 @@ from domain.kernel import Command, filled_fields
 EVERYTHING: Final = "*"
 """The permission that holds all others."""
 
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 ID_BITS_RANDOM: Final = 74
-T = TypeVar("T")
+T = TypeVar("T", bound=Struct)
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -154,6 +156,7 @@ def convert(given: Mapping[str, object], shape: type[T]) -> T:
         Malformed: A field is missing, unknown or not of its type; the message names it.
 
     """
+    _check_texts(shape, msgspec.to_builtins(given))
     try:
         return msgspec.convert(given, shape, strict=False)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
@@ -162,6 +165,24 @@ def convert(given: Mapping[str, object], shape: type[T]) -> T:
             f"{shape.__name__}: {error}.".replace("..", "."),
             hint="Compare the input with the documented shape.",
         ) from error
+
+
+def _check_texts(shape: type[Struct], value: object) -> None:
+    """Let no character into the log that no text has; it would be there for ever."""
+    match value:
+        case str() if CONTROL.search(value):
+            raise Malformed(
+                "input.control_character",
+                f"{shape.__name__}: {value[:40]!r} holds a control character.",
+                hint="Send text; tabs and line breaks are the only control characters it may have.",
+            )
+        case dict():
+            for name, member in value.items():
+                _check_texts(shape, name)
+                _check_texts(shape, member)
+        case list() | tuple():
+            for member in value:
+                _check_texts(shape, member)
 
 
 def made_ids(command: Command) -> dict[str, str]:

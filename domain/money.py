@@ -7,7 +7,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-CurrencyCode = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217, such as EUR.")]
+CurrencyCode = Annotated[
+    str, Meta(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217, such as EUR.")
+]
 
 AMOUNT_MAX: Final = Decimal(10) ** 15
 """No single quantity or price reaches this."""

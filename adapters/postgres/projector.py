@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, LiteralString
 
+import psycopg
 import structlog
 
 from adapters.postgres.connections import Connection, Pool, tenant_transaction
@@ -127,8 +128,12 @@ class Projector:
         async def one(tenant: TenantId, name: str) -> bool:
             async with room:
                 moved = False
-                while await self.advance(tenant, name):
-                    moved = True
+                try:
+                    while await self.advance(tenant, name):
+                        moved = True
+                except psycopg.Error as error:
+                    # What can't be written stops this consumer of this log, and no other.
+                    await self._stop(tenant, name, error)
                 return moved
 
         return any(await asyncio.gather(*(one(tenant, name) for tenant, name in work)))
@@ -150,6 +155,14 @@ class Projector:
                 await connection.execute(FAIL, (at, error, tenant, name))
                 log.error("projection.failed", projection=name, tenant=tenant, error=error)
         return folded.failure is None
+
+    async def _stop(self, tenant: TenantId, name: str, error: psycopg.Error) -> None:
+        async with tenant_transaction(self._pool, tenant) as connection:
+            position, _ = await _claim(connection, tenant, name)
+            if position is not None:
+                told = f"After event {position}: {type(error).__name__}: {error}"
+                await connection.execute(FAIL, (position + 1, told, tenant, name))
+        log.error("projection.failed", projection=name, tenant=tenant, error=type(error).__name__)
 
 
 async def _claim(connection: Connection, tenant: TenantId, name: str) -> tuple[int | None, int]:

@@ -115,7 +115,8 @@ def _stored(column: Column, value: object) -> object:
     if column.is_json:
         return _encoder.encode(value).decode()
     if _as_text(column):
-        return value if isinstance(value, str) else str(value)
+        text = value if isinstance(value, str) else str(value)
+        return text.replace("\x00", "\ufffd")  # PostgreSQL has no text with a NUL.
     return value
 
 

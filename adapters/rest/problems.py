@@ -103,6 +103,11 @@ def too_deep(_request: Request[Any, Any, Any], _error: RecursionError) -> Respon
     return answer(400, "input.invalid", "The JSON is nested too deeply.", HINTS[400])
 
 
+def not_utf8(_request: Request[Any, Any, Any], _error: UnicodeDecodeError) -> Response[bytes]:
+    """Answer bytes that are no text."""
+    return answer(400, "input.invalid", "The body is not UTF-8.", HINTS[400])
+
+
 def bug(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Say nothing of a bug to the caller but the id under which the log tells all."""
     log.error("request.failed", exc_info=error)
@@ -170,6 +175,7 @@ HANDLERS: Final[dict[int | type[Exception], Any]] = {  # Any: each takes its own
     Refused: refused,
     HTTPException: http_error,
     RecursionError: too_deep,
+    UnicodeDecodeError: not_utf8,
     LitestarException: bug,
     Exception: bug,
 }

@@ -5,13 +5,14 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
 from domain.imports.columns import DELIMITERS, Column, GivenMapping, match_header
 from domain.kernel import Refused
 
+BROKEN: Final = "\N{REPLACEMENT CHARACTER} broken quotes"
 PROBE_BYTES: Final = 1 << 18
 CELL_CHARACTERS_MAX: Final = 131_072
 BLANK: Final = ' \t\r\n\f\ufeff\xa0"' + "".join(DELIMITERS)
@@ -54,7 +55,10 @@ class RowFile:
         """Take the delimiter under which the header means most."""
 
         def meaning(delimiter: str) -> tuple[int, int]:
-            cells = next(csv.reader([self._first], delimiter=delimiter), [])
+            try:
+                cells = next(csv.reader([self._first], delimiter=delimiter), [])
+            except csv.Error:  # Nothing that long is a header.
+                return 0, 0
             named = len({c.strip() for c in cells} & mapping.columns.keys())
             return len(match_header(cells, learned)) + named, len(cells)
 
@@ -63,7 +67,8 @@ class RowFile:
     def rows(self, delimiter: str, after_line: int = 0) -> Iterator[tuple[int, list[str]]]:
         """Yield (line, cells) for each record after *after_line*, blank lines left out.
 
-        A record with broken quotes comes with no cells, and the next one is read.
+        A record with broken quotes comes split at every delimiter, BROKEN as its last cell, so
+        that it can be shown and still tells its invoice; and the next one is read.
 
         Raises:
             Refused: The file ends inside a quoted field, or its compression is damaged.
@@ -71,9 +76,11 @@ class RowFile:
         """
         csv.field_size_limit(CELL_CHARACTERS_MAX)
         with self._open() as stream:
-            reader = csv.reader(stream, delimiter=delimiter, strict=True)
+            record: list[str] = []
+            reader = csv.reader(_noted(stream, record), delimiter=delimiter, strict=True)
             while True:
                 line = reader.line_num + 1
+                record.clear()
                 try:
                     cells = next(reader)
                 except StopIteration:
@@ -82,7 +89,7 @@ class RowFile:
                     if "unexpected end" in str(error) or "field larger" in str(error):
                         raise _cut_off(self._name, line) from None
                     if line > after_line:
-                        yield line, []
+                        yield line, _split_anyway("".join(record), delimiter)
                     continue
                 except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                     raise _damaged(self._name, line, error) from None
@@ -110,6 +117,17 @@ class RowFile:
         if not probe.strip():
             raise _empty(self._name)
         return probe
+
+
+def _noted(lines: Iterable[str], record: list[str]) -> Iterator[str]:
+    """Pass lines on, and keep those of the record under way."""
+    for line in lines:
+        record.append(line)
+        yield line
+
+
+def _split_anyway(record: str, delimiter: str) -> list[str]:
+    return [*_cleaned([cell.strip(' "\r\n') for cell in record.split(delimiter)]), BROKEN]
 
 
 def _is_unsafe(text: str) -> bool:

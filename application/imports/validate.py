@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from application.ahead import ahead
+from application.imports.files import BROKEN
 from application.jobs import Task
 from application.ports import StagedError, StagedRow
 from domain.ids import BatchId
@@ -76,8 +77,9 @@ def _check(rows: Sequence[StagedRow], reader: RowReader, width: int) -> list[Sta
 
 
 def _check_width(row: StagedRow, width: int) -> None:
-    if not row.cells:
-        raise RowError("imports.bad_quotes", "", "", "The quotes of this record are broken.")
+    if row.cells[-1:] == [BROKEN]:
+        shown = " ".join(row.cells[:-1])
+        raise RowError("imports.bad_quotes", "", shown, "The quotes of this record are broken.")
     if len(row.cells) > width and any(row.cells[width:]):
         raise RowError(
             "imports.too_many_cells",

@@ -185,16 +185,14 @@ class IngestRows(_OnBatch):
 
 
 class NoteHeader(_OnBatch):
-    """Note how the file is laid out, and remember the names that its mapping taught."""
+    """Note how the file is laid out."""
 
     header: tuple[str, ...]
     layout: Layout
 
-    def decide(self, batch: ImportBatch) -> Iterator[ImportEvent | HeadersLearned]:
+    def decide(self, batch: ImportBatch) -> Iterator[ImportEvent]:
         if batch.status == "ingesting" and batch.layout is None:
             yield HeaderRead(batch=self.batch, header=self.header, layout=self.layout)
-            if learned := {normalised(k): v for k, v in batch.mapping.columns.items()}:
-                yield HeadersLearned(source_type=batch.source_type, columns=learned)
 
 
 class NoteIngested(_OnBatch):
@@ -276,13 +274,16 @@ class FinishValidation(_OnBatch):
 
 
 class PromoteImportBatch(_OnBatch):
-    """Let the accepted rows enter the books."""
+    """Let the accepted rows enter the books, and remember the names that the mapping taught."""
 
     job: Filled[JobId]
 
-    def decide(self, batch: ImportBatch) -> Iterator[ImportEvent]:
+    def decide(self, batch: ImportBatch) -> Iterator[ImportEvent | HeadersLearned]:
         self._expect(batch, "validated")
         yield PromotionRequested(batch=self.batch, job=self.job)
+        # Now, and not before: a mapping that was only tried out teaches nothing.
+        if learned := {normalised(k): v for k, v in batch.mapping.columns.items()}:
+            yield HeadersLearned(source_type=batch.source_type, columns=learned)
 
 
 class NotePromoted(_OnBatch):

@@ -83,7 +83,7 @@ ALIASES: Final[dict[Column, tuple[str, ...]]] = {
 """The built-in names of each column. A tenant's own are remembered from its mappings."""
 
 
-class GivenMapping(Value):
+class GivenMapping(Value, forbid_unknown_fields=True):
     """What the sender of a file says about it. All of it may be left out."""
 
     columns: dict[str, Column] = {}  # Header as in the file -> column.

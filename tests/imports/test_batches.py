@@ -143,10 +143,12 @@ def test_the_header_is_noted_once() -> None:
     given(opened, received, header_read).when(note_header).then_nothing()
 
 
-def test_a_mapping_teaches_its_headers() -> None:
+def test_a_mapping_teaches_its_headers_when_its_file_enters_the_books() -> None:
     taught = replace(received, mapping=TAUGHT)
     learned = HeadersLearned(source_type="invoices", columns={"nofactura": "number"})
-    given(opened, taught).when(note_header).then(header_read, learned)
+    given(opened, taught).when(note_header).then(header_read)
+    ready = (taught if event == received else event for event in VALIDATED)
+    given(*ready).when(promote).then(to_promote, learned)
 
 
 def test_later_lessons_stand_beside_earlier_ones() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from application.imports.files import CELL_CHARACTERS_MAX, PROBE_BYTES, RowFile
+from application.imports.files import BROKEN, CELL_CHARACTERS_MAX, PROBE_BYTES, RowFile
 from domain.imports.columns import GivenMapping
 from domain.kernel import Refused
 
@@ -146,9 +146,9 @@ def test_reading_goes_on_after_a_line(path: Path, after: int, left: int) -> None
     assert len(rows(path, content, after=after)) == left
 
 
-def test_a_record_with_broken_quotes_is_empty_and_the_next_is_read(path: Path) -> None:
-    content = f'{HEADER}"A"1,x,1,2\n{ROW}'.encode()
-    assert rows(path, content)[1:] == [(2, []), (3, READ[1][1])]
+def test_a_record_with_broken_quotes_keeps_its_cells_and_the_next_is_read(path: Path) -> None:
+    content = f'{HEADER}A-1,"x"y,1,2\n{ROW}'.encode()
+    assert rows(path, content)[1:] == [(2, ["A-1", 'x"y', "1", "2", BROKEN]), (3, READ[1][1])]
     assert rows(path, content, after=2) == [(3, READ[1][1])]
 
 

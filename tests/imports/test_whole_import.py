@@ -54,7 +54,7 @@ ERRORS = {
     14: ("imports.mixed_currency", "currency", "USD"),
     15: ("imports.mixed_currency", "currency", "USD"),
     16: ("invoicing.number_taken", "number", "T-1"),
-    18: ("imports.bad_quotes", "", ""),
+    18: ("imports.bad_quotes", "", 'Q"-1 03/05/2026 C7 Ana ES B1 Bolt 1 5.00 21 '),
     19: ("imports.too_many_cells", "", "surplus"),
 }
 
@@ -310,3 +310,14 @@ async def test_a_killed_worker_goes_on_where_it_was_and_nothing_doubles(
     with TemporaryDirectory() as one, TemporaryDirectory() as two:
         undisturbed = await whole_state(Path(one), 100, killed_after=None)
         assert await whole_state(Path(two), chunk_rows, killed_after=killed_after) == undisturbed
+
+
+async def test_a_row_with_broken_quotes_holds_its_invoice_back(office: Office) -> None:
+    batch = await office.run_all(
+        HEADER
+        + "A-1,01/05/2026,,,,,Bolt,1,10,,\n"
+        + 'A-1,01/05/2026,,,,,"broken" heart,1,20,,\n'
+        + "A-1,01/05/2026,,,,,Nut,1,30,,\n"
+    )
+    row = await office.batch(batch)
+    assert (row.rejected, row.held, row.invoices) == (1, 2, 0)

@@ -23,7 +23,7 @@ from tests.rest.test_commands import LINES, drafted
         ("POST", "/api/v1/invoices", b"\xff\xfe", 400, "input.invalid"),
         ("POST", "/api/v1/login", b'{"email": "a\\u0000@b", "password": ""}', 400, "input.invalid"),
         ("GET", "/api/v1/invoices?filter[number]=%00", b"", 400, "query.bad_value"),
-        ("POST", "/api/v1/invoices/%00/issue", b'{"series": "A"}', 400, "input.invalid"),
+        ("POST", "/api/v1/invoices/%00/issue", b'{"series": "A"}', 400, "input.control_character"),
         ("POST", "/api/v1/invoices/none/issue", b'{"series": "A"}', 409, "invoicing.not_a_draft"),
         ("GET", "/api/v1/invoices?first=0", b"", 400, "input.invalid"),
         ("GET", "/api/v1/invoices?after=x", b"", 400, "query.bad_cursor"),
