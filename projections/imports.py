@@ -1,7 +1,5 @@
 """Import batches as bookkeepers watch them: how many rows came, went in, and did not."""
 
-from typing import Final, TypeAlias
-
 from msgspec.structs import replace
 
 from domain.ids import BatchId, JobId
@@ -21,28 +19,9 @@ from domain.imports import (
     StepAbandoned,
     ValidationRequested,
 )
-from domain.imports.batches import BatchStatus
+from domain.imports.batches import BEFORE, BatchStatus
+from domain.imports.events import LaterEvent
 from projections.kernel import Indexed, ReadModel, Row
-
-LaterEvent: TypeAlias = (
-    FileReceived
-    | HeaderRead
-    | RowsIngested
-    | FileIngested
-    | BatchUnreadable
-    | ValidationRequested
-    | RowsValidated
-    | BatchValidated
-    | PromotionRequested
-    | RowsPromoted
-    | BatchPromoted
-    | StepAbandoned
-)
-BEFORE: Final[dict[BatchStatus, BatchStatus]] = {
-    "ingesting": "open",
-    "validating": "ingested",
-    "promoting": "validated",
-}
 
 
 class ImportBatchRow(Row):

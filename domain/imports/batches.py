@@ -40,9 +40,12 @@ BatchStatus: TypeAlias = Literal[
     "failed",
 ]
 BEFORE: Final[dict[BatchStatus, BatchStatus]] = {
+    "ingesting": "open",
     "validating": "ingested",
     "promoting": "validated",
 }
+"""Where a batch goes back to when the job of its step is abandoned."""
+
 FileName = Annotated[str, Meta(min_length=1, max_length=255)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 

@@ -115,9 +115,8 @@ class StepAbandoned(Event):
     batch: Key[BatchId]
 
 
-ImportEvent: TypeAlias = (
-    BatchOpened
-    | FileReceived
+LaterEvent: TypeAlias = (
+    FileReceived
     | HeaderRead
     | RowsIngested
     | FileIngested
@@ -130,3 +129,5 @@ ImportEvent: TypeAlias = (
     | BatchPromoted
     | StepAbandoned
 )
+
+ImportEvent: TypeAlias = BatchOpened | LaterEvent
