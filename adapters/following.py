@@ -5,7 +5,7 @@ milestone, and ends when the job does.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from adapters.redis.hub import News, Tick
 from adapters.runtime import Runtime
 from application.codec import check_tag, decode
 from application.errors import NotFound
-from application.ports import BoundaryQuery, StoredEvent
+from application.ports import QueryItem, StoredEvent
 from domain.ids import JobId, TenantId
 from domain.jobs import Job, JobStatus
 from domain.kernel import event_types_of
@@ -27,6 +27,7 @@ LOOK_SECONDS: Final = 1.0
 REST_SECONDS: Final = 0.01
 """News that come together are answered together."""
 
+PAGE_EVENTS: Final = 500
 MILESTONES: Final = tuple(event.__name__ for event in event_types_of(Job.evolve))
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -53,6 +54,18 @@ class JobNews(Struct, frozen=True, kw_only=True):
         return self.status in ENDED
 
 
+async def pages(found: AsyncIterator[StoredEvent]) -> AsyncGenerator[list[StoredEvent], None]:
+    """Put what is read together by pages, so that what is sealed in one is opened at once."""
+    page: list[StoredEvent] = []
+    async for event in found:
+        page.append(event)
+        if len(page) == PAGE_EVENTS:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
 async def follow_job(
     runtime: Runtime, tenant: TenantId, job: JobId, after: int = 0
 ) -> AsyncGenerator[JobNews, None]:
@@ -65,13 +78,14 @@ async def follow_job(
     """
     check_tag(f"job:{job}")
     loop = asyncio.get_running_loop()
+    milestones = [QueryItem(types=MILESTONES, tags=(f"job:{job}",))]
     rows: dict[str, JobRow] = {}
     cursor, look_at = 0, 0.0
     async with runtime.hub.listen() as news:
         tick = await runtime.hub.last_tick(tenant, job)
         while True:
             if loop.time() >= look_at:
-                for stored in await _milestones(runtime, tenant, job, cursor):
+                async for stored in runtime.store.read(tenant, milestones, after=cursor):
                     fold(Jobs, rows, decode(stored))
                     cursor = stored.position
                     if cursor > after:
@@ -85,13 +99,6 @@ async def follow_job(
                 yield _between(tick, rows[job], cursor)
             tick, grown = await _next(news, tenant, job)
             look_at = 0.0 if grown else look_at
-
-
-async def _milestones(
-    runtime: Runtime, tenant: TenantId, job: JobId, after: int
-) -> tuple[StoredEvent, ...]:
-    boundary = BoundaryQuery(tag=f"job:{job}", types=MILESTONES, after=after)
-    return (await runtime.store.look(tenant, [boundary])).events
 
 
 async def _next(

@@ -3,14 +3,17 @@
 import asyncio
 import hashlib
 import shutil
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
+from secrets import token_bytes
+from typing import Final, Self
 
 from msgspec.structs import asdict, replace
 
-from application.errors import NotFound
+from application import ports
+from application.errors import NotFound, Unavailable
 from application.ports import (
     Append,
     AppendConflict,
@@ -18,13 +21,16 @@ from application.ports import (
     Clock,
     KeyedResult,
     KeyRepeated,
+    Look,
     QueryItem,
     Snapshot,
     StagedError,
     StagedRow,
     StoredEvent,
+    SubjectKey,
 )
 from domain.ids import BatchId, JobId, TenantId
+from domain.privacy import FORGETTINGS, SubjectForgotten
 
 
 class FixedClock:
@@ -40,6 +46,9 @@ class FixedClock:
         self._at += by
 
 
+QUEUE_MAX: Final = 10_000
+
+
 class MemoryEventStore:
     """Implements ``application.ports.EventStore``."""
 
@@ -47,26 +56,57 @@ class MemoryEventStore:
         self._clock = clock
         self._logs: dict[TenantId, list[StoredEvent]] = {}
         self._results: dict[tuple[TenantId, str], KeyedResult] = {}
+        self.snapshots: dict[tuple[TenantId, str, str], Snapshot] = {}
+        self._waiting = 0
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._closed = True
 
     async def append(self, tenant: TenantId, append: Append) -> int:
+        if self._closed or self._waiting >= QUEUE_MAX:
+            raise Unavailable("store.busy", "Too many wait.", hint="Ask again in a moment.")
         base = self._append(tenant, append)
-        # Where a real store waits for its disk; a caller may be cancelled here, but not the append.
-        await asyncio.sleep(0)
+        self._waiting += 1
+        try:
+            # Where a real store waits for its disk; the caller may be cancelled, the append not.
+            await asyncio.sleep(0)
+        finally:
+            self._waiting -= 1
         return base
 
     async def look(
         self, tenant: TenantId, boundaries: Sequence[BoundaryQuery], keys: Sequence[str] = ()
-    ) -> Snapshot:
+    ) -> Look:
         log = self._log(tenant)
-        snapshot = Snapshot(
+        found = [self._snapshot(tenant, boundary) for boundary in boundaries]
+        rests = [
+            replace(b, after=s.position) if s else b for b, s in zip(boundaries, found, strict=True)
+        ]
+        inside = [sum(_is_inside(e, b) for e in log) for b in rests]
+        short = [b for b, n in zip(rests, inside, strict=True) if n <= ports.LOOK_EVENTS_MAX]
+        look = Look(
             head=len(log),
-            events=tuple(e for e in log if any(_is_inside(e, b) for b in boundaries)),
+            events=tuple(e for e in log if any(_is_inside(e, b) for b in short)),
+            long=tuple(at for at, n in enumerate(inside) if n > ports.LOOK_EVENTS_MAX),
             results=tuple(
                 self._results[tenant, key] for key in keys if (tenant, key) in self._results
             ),
+            snapshots=tuple(snapshot for snapshot in found if snapshot),
+            erased=max((e.position for e in log if FORGETTINGS in e.tags), default=0),
         )
-        await asyncio.sleep(0)  # What happens from now on is not in the snapshot.
-        return snapshot
+        await asyncio.sleep(0)  # What happens from now on was not seen.
+        return look
+
+    async def save(self, tenant: TenantId, snapshot: Snapshot) -> None:
+        place = (tenant, snapshot.state, snapshot.tag)
+        old = self.snapshots.get(place)
+        newer = not old or old.version != snapshot.version or old.position <= snapshot.position
+        if newer and 0 < snapshot.position <= len(self._log(tenant)):
+            self.snapshots[place] = snapshot
 
     async def read(
         self,
@@ -86,10 +126,25 @@ class MemoryEventStore:
     async def head(self, tenant: TenantId) -> int:
         return len(self._log(tenant))
 
+    def take_back(self, tenant: TenantId, position: int) -> None:
+        """Be as an older backup would be."""
+        del self._log(tenant)[position:]
+
+    def _snapshot(self, tenant: TenantId, boundary: BoundaryQuery) -> Snapshot | None:
+        found = self.snapshots.get((tenant, boundary.state, boundary.tag))
+        fits = (
+            found
+            and boundary.version == found.version
+            and boundary.after < found.position <= len(self._log(tenant))
+        )
+        return found if fits else None
+
     def _log(self, tenant: TenantId) -> list[StoredEvent]:
         return self._logs.get(tenant, [])
 
     def _append(self, tenant: TenantId, append: Append) -> int:
+        for event in append.events:
+            _check_text("".join((event.type, *event.tags, event.data)))
         if any((tenant, key.key) in self._results for key in append.keys):
             raise KeyRepeated
         news = self._log(tenant)[append.after :]
@@ -103,6 +158,13 @@ class MemoryEventStore:
         )
         self._results |= {(tenant, key.key): replace(key, base=base) for key in append.keys}
         return base
+
+
+def _check_text(text: str) -> None:
+    """Take no text that a database can't hold either."""
+    text.encode()
+    if "\0" in text:
+        raise ValueError("No text holds U+0000.")
 
 
 def _matches(event: StoredEvent, item: QueryItem) -> bool:
@@ -232,3 +294,27 @@ class SilentProgress:
         self, tenant: TenantId, job: JobId, *, done: int, total: int | None, message: str
     ) -> None:
         """Say nothing."""
+
+
+class MemorySubjectKeys:
+    """Implements ``application.ports.SubjectKeys`` over what a store says is forgotten."""
+
+    def __init__(self, store: MemoryEventStore) -> None:
+        self._store = store
+        self._keys: dict[tuple[TenantId, str], dict[int, bytes]] = {}
+
+    async def find(
+        self, tenant: TenantId, subjects: Collection[str], *, make: bool = False
+    ) -> list[SubjectKey]:
+        found: list[SubjectKey] = []
+        for subject in sorted(subjects):
+            asked = [QueryItem(types=(SubjectForgotten.__name__,), tags=(subject,))]
+            times = len([event async for event in self._store.read(tenant, asked)])
+            keys = self._keys.setdefault((tenant, subject), {})
+            if make:
+                keys.setdefault(times, token_bytes(32))
+            found += [
+                SubjectKey(subject=subject, generation=n, key=key if n >= times else None)
+                for n, key in sorted(keys.items())
+            ]
+        return found

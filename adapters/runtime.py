@@ -9,14 +9,17 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from adapters.blobs.folder import FolderBlobs
+from adapters.keyring import Keyring, open_keyring
 from adapters.postgres.connections import Pool, make_pool
 from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.subject_keys import PostgresSubjectKeys
 from adapters.redis.hub import Hub
 from adapters.settings import Settings
 from application.bus import Bus
 from application.errors import Malformed
 from application.jobs import companions
 from application.kernel import SystemClock
+from application.vault import Vault
 
 STOP_AGAIN_SECONDS: Final = 0.1
 
@@ -30,6 +33,8 @@ class Runtime(Struct, frozen=True, kw_only=True):
     redis: Redis
     hub: Hub
     store: PostgresEventStore
+    keyring: Keyring
+    vault: Vault
     bus: Bus
     blobs: FolderBlobs
     clock: SystemClock
@@ -63,7 +68,14 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         )
         reading = asyncio.create_task(hub.run())
         stack.push_async_callback(_stop, reading)
-        bus = Bus(store, seconds_max=settings.command_seconds_max, companions=companions)
+        keyring = open_keyring(settings)
+        vault = Vault(PostgresSubjectKeys.of_pool(pool, keyring))
+        bus = Bus(
+            store,
+            vault=vault,
+            seconds_max=settings.command_seconds_max,
+            companions=companions,
+        )
         stack.push_async_callback(bus.drain)
         yield Runtime(
             settings=settings,
@@ -72,6 +84,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             redis=redis,
             hub=hub,
             store=store,
+            keyring=keyring,
+            vault=vault,
             bus=bus,
             blobs=FolderBlobs(settings.data / "blobs"),
             clock=SystemClock(),

@@ -54,6 +54,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra={"secret": 1},
         ),
     ] = None
+    asiento_master_keys: Annotated[
+        str | None,
+        Meta(
+            description="Wrap the keys of personal data: ID:BASE64[,ID:BASE64], the first is"
+            " current. Unset: made once and kept under ASIENTO_DATA.",
+            extra={"secret": 1},
+        ),
+    ] = None
     postgres_bin: Annotated[
         Path | None,
         Meta(description="Folder of PostgreSQL's binaries. Unset: the wheel's, else the system's."),
@@ -73,6 +81,28 @@ class Settings(Struct, frozen=True, kw_only=True):
         int, Meta(description="Rows that an import job commits at a time.")
     ] = 10_000
     token_seconds: Annotated[int, Meta(description="How long an access token lives.")] = 600
+    idempotency_key_seconds: Annotated[
+        int, Meta(description="How long the first result of a key is kept; 60 or more.", ge=60)
+    ] = 604_800
+    anchor_every_seconds: Annotated[
+        int, Meta(description="How often the heads of all logs are signed; 0: on demand only.")
+    ] = 86_400
+    anchor_signing_key: Annotated[
+        str | None,
+        Meta(
+            description="Signs anchors (Ed25519): 32 bytes in hex. Unset: made once and kept"
+            " under ASIENTO_DATA.",
+            extra={"secret": 1},
+        ),
+    ] = None
+    tsa_url: Annotated[
+        str | None,
+        Meta(description="An RFC 3161 authority that timestamps anchors. Unset: none."),
+    ] = None
+    tsa_root_certificate: Annotated[
+        Path | None,
+        Meta(description="The root certificates, in PEM, by which timestamps are verified."),
+    ] = None
 
     @property
     def data(self) -> Path:

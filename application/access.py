@@ -9,7 +9,15 @@ from typing import Final, TypedDict
 
 from application.kernel import Exposed, exposed_commands, new_id
 from application.ports import Clock
-from domain.access import CreateApiKey, KeyId, RegisterUser, RevokeApiKey
+from application.vault import Vault
+from domain.access import (
+    CreateApiKey,
+    Email,
+    EmailDigest,
+    KeyId,
+    RegisterUser,
+    RevokeApiKey,
+)
 
 COMMANDS = (
     Exposed(command=RegisterUser, permission="access.user.register", system=True),
@@ -34,11 +42,24 @@ class KeyFields(TypedDict):
     secret_sha256: str
 
 
+class EmailFields(TypedDict):
+    """The fields of RegisterUser that an address decides."""
+
+    email: Email
+    email_digest: EmailDigest
+
+
 class KeyText(TypedDict):
     """A key as its holder sends it, taken apart."""
 
     key: KeyId
     secret: str
+
+
+async def email_fields(vault: Vault, email: str) -> EmailFields:
+    """Return an address with what stands for it in the log, where it must not be told."""
+    digest = EmailDigest(await vault.digest(email))
+    return EmailFields(email=Email(email), email_digest=digest)
 
 
 def new_api_key(clock: Clock) -> tuple[str, KeyFields]:

@@ -14,27 +14,33 @@ from typing import Final, TypeAlias, TypeVar
 import msgspec
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from application import codec
 from application.errors import ApplicationError, Conflict, Malformed
-from application.kernel import Context, Outcome, authorise, made_ids
+from application.history import COMMAND
+from application.kernel import Context, Outcome, authorise, exposed_commands, made_ids
 from application.ports import (
     Append,
     AppendConflict,
     EventStore,
     KeyedResult,
     KeyRepeated,
-    NewEvent,
     QueryItem,
 )
 from application.states import States, Working
+from application.vault import NoKeys, Vault
 from domain.ids import TenantId
-from domain.kernel import Boundary, Command, Event, Refused, State, filled_fields
+from domain.kernel import Boundary, Command, Event, Refused, State, filled_fields, found_fields
+from domain.privacy import FORGETTINGS, SubjectForgotten
 
 TOGETHER_MAX: Final = 256
 """Commands that are decided together at the most."""
 
 KEY_LENGTH_MAX: Final = 255
+NOBODY_FORGOTTEN: Final = QueryItem(types=(SubjectForgotten.__name__,), tags=(FORGETTINGS,))
+"""The boundary of what is sealed: a key that was destroyed meanwhile would lose it."""
+
 S = TypeVar("S", bound=State)
 Answer: TypeAlias = Outcome | Refused | ApplicationError
 Companions: TypeAlias = Callable[[Command, Event], Iterable[Event]]
@@ -49,14 +55,20 @@ class Ask(Struct, frozen=True, kw_only=True):
     key: str | None = None
 
     @property
+    def caused(self) -> Context:
+        """Whose the events are: the command caused them, where nothing before it did."""
+        if self.context.causation_id:
+            return self.context
+        return replace(self.context, causation_id=f"{COMMAND}{type(self.command).__name__}")
+
+    @property
     def fingerprint(self) -> str:
         """Tell whether a key comes back with another request than it came with."""
         kind = type(self.command)
-        # What was filled in differs each time the same request is sent.
+        # What was filled in or looked up differs each time the same request is sent.
+        ours = {*filled_fields(kind), *found_fields(kind)}
         given = {
-            name: getattr(self.command, name)
-            for name in kind.__struct_fields__
-            if name not in filled_fields(kind)
+            name: getattr(self.command, name) for name in kind.__struct_fields__ if name not in ours
         }
         request = msgspec.json.encode((kind.__name__, self.context.actor, given))
         return sha256(request).hexdigest()
@@ -88,13 +100,15 @@ class Bus:
         self,
         store: EventStore,
         *,
+        vault: Vault | None = None,
         seconds_max: float = 2.0,
         companions: Companions = lambda _command, _event: (),
     ) -> None:
         self._store = store
+        self._vault = vault or Vault(NoKeys())
         self._seconds_max = seconds_max
         self._companions = companions
-        self._states = States(store)
+        self._states = States(store, self._vault)
         self._waiting: dict[TenantId, deque[_Waiting]] = {}
         self._busy: dict[TenantId, set[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,6 +127,7 @@ class Bus:
 
         """
         tenant = authorise(command, context)
+        command = await self._look_up(tenant, command)
         ask = Ask(command=command, context=context, key=_checked(key))
         tags = frozenset(boundary.tag for boundary in command.boundary())
         for tag in tags:
@@ -147,7 +162,10 @@ class Bus:
             return []
         tenants = {authorise(command, context) for command in commands} or {context.tenant}
         (tenant,) = tenants
-        asks = [Ask(command=command, context=context) for command in commands]
+        asks = [
+            Ask(command=await self._look_up(tenant, command), context=context)
+            for command in commands
+        ]
 
         async def close(answers: Sequence[Outcome | Refused]) -> list[Ask]:
             if closing is None:
@@ -167,6 +185,12 @@ class Bus:
         """Wait for what is under way."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._states.drain()
+
+    async def _look_up(self, tenant: TenantId, command: Command) -> Command:
+        """Let the module find what its rule must know and no caller may say."""
+        find = exposed_commands()[type(command)].find
+        return command if find is None else await find(self._vault, tenant, command)
 
     def _start(self, tenant: TenantId) -> None:
         """Start every waiting command that overlaps with none under way, those alike together."""
@@ -243,14 +267,25 @@ class Bus:
     ) -> list[Answer]:
         if not decision.events and not decision.keys:
             return decision.finish(work.head)
-        boundary = tuple(
-            QueryItem(types=types, tags=(tag,)) for tag, types in work.boundary().items()
+        boundary = [QueryItem(types=types, tags=(tag,)) for tag, types in work.boundary().items()]
+        sealed = await self._vault.seal(
+            tenant, [event for event, _ in decision.events], erased=work.erased
         )
+        if any(a is not b for a, (b, _) in zip(sealed, decision.events, strict=True)):
+            boundary.append(NOBODY_FORGOTTEN)
         base = await self._store.append(
             tenant,
             Append(
-                events=tuple(decision.events),
-                boundary=boundary,
+                events=tuple(
+                    codec.encode(
+                        event,
+                        actor=context.actor,
+                        correlation_id=context.correlation_id,
+                        causation_id=context.causation_id or "",
+                    )
+                    for event, (_, context) in zip(sealed, decision.events, strict=True)
+                ),
+                boundary=tuple(boundary),
                 after=work.head,
                 keys=tuple(decision.keys),
             ),
@@ -268,7 +303,7 @@ class _Decision:
         self._one_caller = one_caller
         self._pending: list[_Kept | Answer] = []
         self._in_hand: dict[str, tuple[str, _Kept]] = {}
-        self.events: list[NewEvent] = []
+        self.events: list[tuple[Event, Context]] = []
         self.keys: list[KeyedResult] = []
 
     @property
@@ -313,24 +348,15 @@ class _Decision:
     def _decide(self, ask: Ask) -> _Kept:
         events = list(self._work.decide(ask.command))
         events += [more for event in events for more in self._companions(ask.command, event)]
-        context = ask.context
-        new = [
-            codec.encode(
-                event,
-                actor=context.actor,
-                correlation_id=context.correlation_id,
-                causation_id=context.causation_id or "",
-            )
-            for event in events
-        ]
+        tags = [codec.tags_of(event) for event in events]  # Here, so that each ask has its errors.
         kept = _Kept(
             offset=len(self.events),
-            types=tuple(event.type for event in new),
-            ids=made_ids(ask.command) if new else {},
+            types=tuple(type(event).__name__ for event in events),
+            ids=made_ids(ask.command) if events else {},
         )
-        for event, stored in zip(events, new, strict=True):
-            self._work.evolve(event, stored.tags, lambda _slot: True)
-        self.events += new
+        for event, its_tags in zip(events, tags, strict=True):
+            self._work.evolve(event, its_tags, lambda _slot: True)
+        self.events += [(event, ask.caused) for event in events]
         if ask.key is not None:
             fingerprint, result = ask.fingerprint, msgspec.json.encode(kept).decode()
             self.keys.append(KeyedResult(key=ask.key, fingerprint=fingerprint, result=result))

@@ -1,4 +1,7 @@
-"""Events as they are stored: JSON without a type tag, under the name of their class."""
+"""Events as they are stored: JSON without a type tag, under the name of their class.
+
+What was stored once is read for ever: a retired event as the one that took its place.
+"""
 
 from functools import cache
 
@@ -8,7 +11,7 @@ from msgspec.json import Decoder, Encoder
 from application.discovery import modules_of
 from application.errors import ApplicationError, Malformed
 from application.ports import NewEvent, StoredEvent
-from domain.kernel import Event
+from domain.kernel import Event, Retired, target_of, today
 
 TAG_LENGTH_MAX = 200
 _encoder = Encoder()
@@ -25,13 +28,23 @@ def event_types() -> dict[str, type[Event]]:
     """Find every event class of the domain, by name."""
     modules_of("domain")
     found: dict[str, type[Event]] = {}
-    for event in Event.__subclasses__():
+    for event in (*Event.__subclasses__(), *Retired.__subclasses__()):
+        if event is Retired or not event.__module__.startswith("domain."):
+            continue
         if event.__name__ in found:
             raise TypeError(
                 f"Two events are named {event.__name__}; a stored name has one meaning."
             )
         found[event.__name__] = event
     return found
+
+
+@cache
+def stored_names(events: tuple[type[Event], ...]) -> tuple[str, ...]:
+    """Name what the log may hold for *events*: themselves, and the retired that read as them."""
+    retired = (each for each in event_types().values() if issubclass(each, Retired))
+    former = (each for each in retired if target_of(each) in events)
+    return tuple(event.__name__ for event in (*events, *former))
 
 
 @cache
@@ -46,17 +59,27 @@ def encode(event: Event, *, actor: str, correlation_id: str, causation_id: str) 
         Malformed: A value that tags the event is too long or holds control characters.
 
     """
-    tags = tuple(sorted(event.tags))
-    for tag in tags:
-        check_tag(tag)
     return NewEvent(
         type=type(event).__name__,
-        tags=tags,
+        tags=tags_of(event),
         data=_encoder.encode(event).decode(),
         actor=actor,
         correlation_id=correlation_id,
         causation_id=causation_id,
     )
+
+
+def tags_of(event: Event) -> tuple[str, ...]:
+    """Return what tags *event* in the store, in order.
+
+    Raises:
+        Malformed: One of them is too long or holds control characters.
+
+    """
+    tags = tuple(sorted(event.tags))
+    for tag in tags:
+        check_tag(tag)
+    return tags
 
 
 def check_tag(tag: str) -> None:
@@ -75,7 +98,7 @@ def check_tag(tag: str) -> None:
 
 
 def decode(stored: StoredEvent) -> Event:
-    """Read an event from the store.
+    """Read an event from the store as today's event. What is sealed in it stays so.
 
     Raises:
         UnknownEvent: Its type is not known here, or its data does not fit.
@@ -85,7 +108,12 @@ def decode(stored: StoredEvent) -> Event:
 
 
 def decode_data(name: str, data: str | bytes, position: int) -> Event:
-    """Read the data of the event *name* at *position*."""
+    """Read the data of the event *name* at *position* as today's event."""
+    return today(decode_written(name, data, position))
+
+
+def decode_written(name: str, data: str | bytes, position: int) -> Event:
+    """Read the data of the event *name* at *position* as it was written, retired or not."""
     kind = event_types().get(name)
     if kind is None:
         raise UnknownEvent(

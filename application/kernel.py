@@ -14,8 +14,9 @@ from msgspec import UNSET, Struct
 from application.discovery import modules_of
 from application.errors import Forbidden, Malformed
 from application.ports import Blobs, Clock
+from application.vault import Vault
 from domain.ids import SYSTEM_TENANT, TenantId
-from domain.kernel import Command, filled_fields
+from domain.kernel import Command, filled_fields, found_fields
 
 EVERYTHING: Final = "*"
 """The permission that holds all others."""
@@ -47,6 +48,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 Prepare: TypeAlias = Callable[[Blobs, Context, Any], Awaitable[Mapping[str, object]]]  # Any: input.
+Find: TypeAlias = Callable[[Vault, TenantId, Any], Awaitable[Command]]  # Any: the command.
 
 
 class Exposed(Struct, frozen=True, kw_only=True):
@@ -58,6 +60,7 @@ class Exposed(Struct, frozen=True, kw_only=True):
         system: It belongs to no tenant, and goes to the log of the reserved one.
         input: What callers send, where it is not the command's own fields.
         prepare: Turns that input into the command's fields, keeping what is too large for it.
+        find: Looks up the command's ``Found`` fields, each time that it is executed.
 
     """
 
@@ -67,6 +70,7 @@ class Exposed(Struct, frozen=True, kw_only=True):
     system: bool = False
     input: type[Struct] | None = None
     prepare: Prepare | None = None
+    find: Find | None = None
 
     @property
     def shape(self) -> type[Struct]:
@@ -143,6 +147,12 @@ def build(command: type[Command], given: Mapping[str, object], clock: Clock) -> 
 
     """
     data = {name: value for name, value in given.items() if value is not UNSET}
+    if told := data.keys() & found_fields(command):
+        raise Malformed(
+            "input.invalid",
+            f"{command.__name__}: {min(told)} is found out here.",
+            hint="Leave it out.",
+        )
     for name in filled_fields(command):
         if data.get(name) is None:
             data[name] = _filling(command, name, clock.now())

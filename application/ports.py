@@ -4,14 +4,17 @@ The event store mirrors ``eventsourcing.dcb.api`` (dynamic consistency boundarie
 async and bound to a tenant in each call.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
 from domain.ids import BatchId, JobId, TenantId
+
+LOOK_EVENTS_MAX: Final = 5_000
+"""Events of one boundary that are held in memory at once."""
 
 
 class QueryItem(Struct, frozen=True, kw_only=True):
@@ -22,11 +25,13 @@ class QueryItem(Struct, frozen=True, kw_only=True):
 
 
 class BoundaryQuery(Struct, frozen=True, kw_only=True):
-    """What a decision still has to read of one tag."""
+    """What a decision still has to read of one tag, and the snapshot that would spare it some."""
 
     tag: str
     types: tuple[str, ...]
     after: int = 0
+    state: str = ""
+    version: str = ""  # Of the snapshot that can be read here; empty: of none.
 
 
 class NewEvent(Struct, frozen=True, kw_only=True):
@@ -72,11 +77,36 @@ class Append(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
-    """One consistent look at a log: its head, the events asked for, the results of known keys."""
+    """A state as it was folded up to a position, by the code of one version. Derived."""
+
+    state: str
+    tag: str
+    version: str
+    position: int
+    data: str
+
+
+class Look(Struct, frozen=True, kw_only=True):
+    """One consistent look at a log.
+
+    Attributes:
+        head: Its last position.
+        events: Those asked for, in order, each once; a snapshot's own are left out.
+        results: Those of the known keys.
+        snapshots: The newest of the asked versions, where they are ahead of what was asked.
+        long: The places of boundaries that hold more than ``LOOK_EVENTS_MAX`` events. None is
+            brought for them; they are to be streamed by ``read``, until the head.
+        erased: Where the log last says that a data subject is forgotten, or 0. When it
+            changes, what was folded before may hold what nobody may read any more.
+
+    """
 
     head: int
     events: tuple[StoredEvent, ...]
     results: tuple[KeyedResult, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    long: tuple[int, ...] = ()
+    erased: int = 0
 
 
 class AppendConflict(Exception):
@@ -103,8 +133,17 @@ class EventStore(Protocol):
 
     async def look(
         self, tenant: TenantId, boundaries: Sequence[BoundaryQuery], keys: Sequence[str] = ()
-    ) -> Snapshot:
-        """Read boundaries and keys in one round trip, events in order."""
+    ) -> Look:
+        """Read boundaries and keys in one round trip."""
+        ...
+
+    async def save(self, tenant: TenantId, snapshot: Snapshot) -> None:
+        """Keep a snapshot instead of an older one, or of one by other code.
+
+        Raises:
+            Unavailable: PostgreSQL is away. Nothing but time is lost.
+
+        """
         ...
 
     def read(
@@ -117,11 +156,50 @@ class EventStore(Protocol):
         limit: int | None = None,
         backwards: bool = False,
     ) -> AsyncIterator[StoredEvent]:
-        """Stream the events that match any item (none: all), never whole in memory."""
+        """Stream the events that match any item (no items: all), never whole in memory.
+
+        Whatever is appended meanwhile, no matching event is missing between two that come.
+        """
         ...
 
     async def head(self, tenant: TenantId) -> int:
         """Return the last position, 0 where nothing happened."""
+        ...
+
+
+class SubjectKey(Struct, frozen=True, kw_only=True):
+    """A key that personal data of one subject is sealed with. The text of it is never shown.
+
+    Attributes:
+        subject: The tag of the person, such as ``customer_code:C7``.
+        generation: How often the subject had been forgotten when the key was made.
+        key: 32 bytes; None where what it sealed is forgotten.
+
+    """
+
+    subject: str
+    generation: int
+    key: bytes | None
+
+    def __repr__(self) -> str:
+        return f"SubjectKey({self.subject!r}, {self.generation})"
+
+
+class SubjectKeys(Protocol):
+    """The keys of a tenant's data subjects, wrapped where they lie."""
+
+    async def find(
+        self, tenant: TenantId, subjects: Collection[str], *, make: bool = False
+    ) -> list[SubjectKey]:
+        """Return every key that these subjects ever had, each subject's in order.
+
+        A key counts as forgotten from the moment that the log says so. With *make*, each
+        subject's last one can be sealed with: it is made and durable where it was not there.
+
+        Raises:
+            Unavailable: The keys can't be reached, or the master key isn't the right one.
+
+        """
         ...
 
 

@@ -7,22 +7,58 @@ from typing import Annotated, NewType, TypeAlias
 from msgspec import Meta
 
 from domain.ids import TenantId
-from domain.kernel import Boundary, Command, Event, Filled, Key, Refused, State
+from domain.kernel import (
+    Boundary,
+    Command,
+    Event,
+    Filled,
+    Key,
+    Personal,
+    Refused,
+    Retired,
+    State,
+    Subject,
+)
 
 UserId = NewType("UserId", str)
 KeyId = NewType("KeyId", str)
 Email = NewType("Email", str)
+EmailDigest = NewType("EmailDigest", str)
 EmailText = Annotated[Email, Meta(pattern="^[^@\\s]+@[^@\\s]+$", max_length=254)]
 
 
-class UserRegistered(Event):
-    """A person may log in. The password is kept as an Argon2id hash only."""
+class UserEnrolled(Event):
+    """A person may log in. The password is kept as an Argon2id hash only.
+
+    The digest is of the address, by a key of the instance: equal addresses have equal digests,
+    and no digest tells its address. It is None where the event is a UserRegistered.
+    """
+
+    user: Key[Subject[UserId]]
+    email: Personal[Email]
+    password_hash: str
+    tenant: Key[TenantId]
+    permissions: tuple[str, ...]
+    email_digest: Key[EmailDigest] | None = None
+
+
+class UserRegistered(Retired):
+    """As UserEnrolled, with the address in clear and as a tag, where it can't be forgotten."""
 
     user: Key[UserId]
     email: Key[Email]
     password_hash: str
     tenant: Key[TenantId]
     permissions: tuple[str, ...]
+
+    def upcast(self) -> UserEnrolled:
+        return UserEnrolled(
+            user=self.user,
+            email=self.email,
+            password_hash=self.password_hash,
+            tenant=self.tenant,
+            permissions=self.permissions,
+        )
 
 
 class ApiKeyCreated(Event):
@@ -40,14 +76,16 @@ class ApiKeyRevoked(Event):
     key: Key[KeyId]
 
 
-AccessEvent: TypeAlias = UserRegistered | ApiKeyCreated | ApiKeyRevoked
+AccessEvent: TypeAlias = UserEnrolled | ApiKeyCreated | ApiKeyRevoked
 KeyEvent: TypeAlias = ApiKeyCreated | ApiKeyRevoked
 
 
 class EmailClaim(State):
+    """Whether an address has an account: by its digest, or by itself as it once was tagged."""
+
     taken: bool = False
 
-    def evolve(self, event: UserRegistered) -> "EmailClaim":  # noqa: ARG002 - that it happened is all.
+    def evolve(self, event: UserEnrolled) -> "EmailClaim":  # noqa: ARG002 - that it happened is all.
         return EmailClaim(taken=True)
 
 
@@ -68,23 +106,26 @@ class RegisterUser(Command):
 
     user: Filled[UserId]
     email: EmailText
+    email_digest: EmailDigest
     password_hash: str
     tenant: TenantId
     permissions: tuple[str, ...]
 
-    def boundary(self) -> tuple[Boundary[EmailClaim]]:
-        return (EmailClaim.at(email=self.email),)
+    def boundary(self) -> tuple[Boundary[EmailClaim], Boundary[EmailClaim]]:
+        by_digest = EmailClaim.at(email_digest=self.email_digest)
+        return by_digest, EmailClaim.at(email=self.email)
 
-    def decide(self, claim: EmailClaim) -> Iterator[AccessEvent]:
-        if claim.taken:
+    def decide(self, by_digest: EmailClaim, by_address: EmailClaim) -> Iterator[AccessEvent]:
+        if by_digest.taken or by_address.taken:
             raise Refused(
                 "access.email_taken",
                 "This email address has an account.",
                 hint="Log in, or use another address.",
             )
-        yield UserRegistered(
+        yield UserEnrolled(
             user=self.user,
             email=self.email,
+            email_digest=self.email_digest,
             password_hash=self.password_hash,
             tenant=self.tenant,
             permissions=self.permissions,

@@ -13,7 +13,20 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from domain.ids import BatchId
-from domain.kernel import Boundary, Command, Event, Filled, Key, Refused, State, Value
+from domain.kernel import (
+    FORGOTTEN,
+    Boundary,
+    Command,
+    Event,
+    Filled,
+    Key,
+    Personal,
+    Refused,
+    State,
+    Subject,
+    Value,
+    personal_fields,
+)
 from domain.money import DECIMALS_MAX, CurrencyCode, is_amount, product, total
 
 InvoiceId = NewType("InvoiceId", str)
@@ -50,19 +63,19 @@ class Customer(Value):
     """Who is billed, as they are called on the day of the invoice."""
 
     code: Annotated[CustomerCode, Meta(min_length=1, max_length=60)]
-    name: Annotated[str, Meta(max_length=200)] | None = None
+    name: Personal[Annotated[str, Meta(max_length=200)]] | None = None
     country: Annotated[str, Meta(max_length=60)] | None = None
-    tax_id: Annotated[str, Meta(max_length=30)] | None = None
+    tax_id: Personal[Annotated[str, Meta(max_length=30)]] | None = None
 
 
 class InvoiceDrafted(Event):
     invoice: Key[InvoiceId]
     currency: str
     lines: tuple[Line, ...]
-    customer_code: Key[CustomerCode] | None = None
-    customer_name: str | None = None
+    customer_code: Key[Subject[CustomerCode]] | None = None
+    customer_name: Personal[str] | None = None
     customer_country: str | None = None
-    customer_tax_id: str | None = None
+    customer_tax_id: Personal[str] | None = None
 
 
 class InvoiceIssued(Event):
@@ -76,10 +89,10 @@ class InvoiceIssued(Event):
     issued_on: date
     currency: str
     lines: tuple[Line, ...]
-    customer_code: Key[CustomerCode] | None = None
-    customer_name: str | None = None
+    customer_code: Key[Subject[CustomerCode]] | None = None
+    customer_name: Personal[str] | None = None
     customer_country: str | None = None
-    customer_tax_id: str | None = None
+    customer_tax_id: Personal[str] | None = None
 
 
 class InvoiceRecorded(Event):
@@ -93,10 +106,10 @@ class InvoiceRecorded(Event):
     lines: tuple[Line, ...]
     series: Key[SeriesCode] | None = None
     sequence: int | None = None
-    customer_code: Key[CustomerCode] | None = None
-    customer_name: str | None = None
+    customer_code: Key[Subject[CustomerCode]] | None = None
+    customer_name: Personal[str] | None = None
     customer_country: str | None = None
-    customer_tax_id: str | None = None
+    customer_tax_id: Personal[str] | None = None
     batch: Key[BatchId] | None = None
 
 
@@ -252,7 +265,7 @@ class RecordInvoice(Command):
             **_customer_fields(self.customer),
         )
         if number.holder is not None:
-            if _content(number.holder) != _content(recorded):
+            if _content(number.holder) != _content(_as_far_as_known(recorded, number.holder)):
                 raise _number_taken(self.number, number.holder.issued_on)
             return
         if invoice.status != "absent":
@@ -328,6 +341,14 @@ def _customer(event: InvoiceEvent) -> Customer | None:
 def _content(event: NumberedEvent) -> tuple[object, ...]:
     """What makes two documents of one number the same."""
     return event.kind, event.issued_on, event.currency, _customer(event), event.lines
+
+
+def _as_far_as_known(recorded: InvoiceRecorded, holder: NumberedEvent) -> InvoiceRecorded:
+    """Leave out of *recorded* what was forgotten of *holder*, so that the two compare."""
+    forgotten = [
+        name for name in personal_fields(type(holder)) if getattr(holder, name) is FORGOTTEN
+    ]
+    return replace(recorded, **dict.fromkeys(forgotten, FORGOTTEN))
 
 
 def _number_taken(number: str, issued_on: date) -> Refused:

@@ -6,6 +6,7 @@ from typing import (
     Annotated,
     Any,
     ClassVar,
+    Final,
     Generic,
     Self,
     TypeVar,
@@ -33,6 +34,30 @@ class _Filled:
 
 Filled = Annotated[T, _Filled()]
 """A new id (of a ``NewType`` of str), the time now (datetime) or today (date)."""
+
+
+class _Found:
+    """Marks a command's field that the application looks up, and that no caller may say."""
+
+
+Found = Annotated[T, _Found()]
+
+
+class _Subject:
+    """Marks the ``Key`` field of an event that says whose its personal fields are."""
+
+
+Subject = Annotated[T, _Subject()]
+
+
+class _Personal:
+    """Marks a text about a person. It is sealed in the log, so that it can be forgotten."""
+
+
+Personal = Annotated[T, _Personal()]
+
+FORGOTTEN: Final = str(b"[forgotten]", "ascii")
+"""What a forgotten text reads as. It is one object: a text that merely looks like it is not it."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -72,6 +97,31 @@ class Event(Value):
         )
 
 
+class Retired(Event):
+    """An event that is written no more; the log may hold it for ever.
+
+    Its class stays as it was. ``upcast`` says it in the words of today, purely; its return
+    annotation names the event that took its place, which may have retired in turn.
+    """
+
+    def upcast(self) -> Event:
+        raise NotImplementedError
+
+
+def today(event: Event) -> Event:
+    """Say *event* in the words of today."""
+    while isinstance(event, Retired):
+        event = event.upcast()
+    return event
+
+
+def target_of(event: type[Event]) -> type[Event]:
+    """Name the event of today that *event* reads as."""
+    while issubclass(event, Retired):
+        event = get_type_hints(event.upcast)["return"]
+    return event
+
+
 @cache
 def key_fields(event: type[Event]) -> tuple[str, ...]:
     """Name the fields that tag *event*."""
@@ -82,6 +132,32 @@ def key_fields(event: type[Event]) -> tuple[str, ...]:
 def filled_fields(command: "type[Command]") -> tuple[str, ...]:
     """Name the fields of *command* that the application fills in."""
     return _marked(command, _Filled)
+
+
+@cache
+def found_fields(command: "type[Command]") -> tuple[str, ...]:
+    """Name the fields of *command* that the application looks up."""
+    return _marked(command, _Found)
+
+
+@cache
+def personal_fields(struct: "type[Value]") -> tuple[str, ...]:
+    """Name the fields of *struct* that are about a person."""
+    return _marked(struct, _Personal)
+
+
+def subject_of(event: Event) -> str | None:
+    """Return the tag of the person whose the personal fields of *event* are."""
+    for name in subject_fields(type(event)):
+        value: str | None = getattr(event, name)
+        return None if value is None else f"{name}:{value}"
+    return None
+
+
+@cache
+def subject_fields(event: type[Event]) -> tuple[str, ...]:
+    """Name the field of *event* that says whose its personal fields are."""
+    return _marked(event, _Subject)
 
 
 def _marked(struct: type[Value], marker: type) -> tuple[str, ...]:
@@ -122,7 +198,9 @@ class Boundary(Value, Generic[S]):
         return event_types_of(self.state.evolve)
 
     def fold(self, history: Iterable[Event]) -> S:
-        mine = (e for e in history if isinstance(e, self.event_types) and self.tag in e.tags)
+        # A retired event is found by the tags it was stored with, and says what today's says.
+        named = (today(event) for event in history if self.tag in event.tags)
+        mine = (event for event in named if isinstance(event, self.event_types))
         return reduce(lambda state, event: state.evolve(event), mine, self.state())
 
 

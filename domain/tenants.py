@@ -1,9 +1,13 @@
-"""Tenants: companies on the system, each known by one short name for ever."""
+"""Tenants: companies on the system, each known by one short name for ever.
+
+The books of a company are closed once they are archived elsewhere, and only closed ones may go.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal, NewType, TypeAlias
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from domain.ids import TenantId
 from domain.kernel import Boundary, Command, Event, Filled, Key, Refused, State
@@ -17,6 +21,11 @@ CURRENCIES: Final[dict[Country, str]] = {"ES": "EUR", "EC": "USD"}
 SlugText = Annotated[
     Slug, Meta(pattern="^[a-z][a-z0-9-]{1,39}$", description="Lower-case letters, digits, dashes.")
 ]
+SYSTEM_SLUG: Final = Slug("system")
+"""What the log is called that belongs to no tenant."""
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Books: TypeAlias = Literal["absent", "open", "closed", "removed"]
 
 
 class TenantCreated(Event):
@@ -26,7 +35,49 @@ class TenantCreated(Event):
     country: Country
 
 
-TenantEvent: TypeAlias = TenantCreated
+class TenantClosed(Event):
+    """The books take nothing more."""
+
+    tenant: Key[TenantId]
+
+
+class TenantArchived(Event):
+    """All of the log is in a file, which was verified. Hashes are SHA-256 in hex."""
+
+    tenant: Key[TenantId]
+    file: str
+    sha256: str
+    events: int
+    head: str
+
+
+class TenantRemoved(Event):
+    """The log is nowhere but in its archive."""
+
+    tenant: Key[TenantId]
+    archive: str
+    events: int
+    head: str
+
+
+class TenantRestored(Event):
+    """The log is back from its archive, event by event as it was, and still closed."""
+
+    tenant: Key[TenantId]
+    archive: str
+    events: int
+    head: str
+
+
+class TenantReopened(Event):
+    """The books take events again."""
+
+    tenant: Key[TenantId]
+
+
+TenantEvent: TypeAlias = (
+    TenantCreated | TenantClosed | TenantArchived | TenantRemoved | TenantRestored | TenantReopened
+)
 
 
 class Tenant(State):
@@ -34,9 +85,23 @@ class Tenant(State):
 
     slug: str = ""
     country: Country = "ES"
+    books: Books = "absent"
+    archive: str = ""
 
-    def evolve(self, event: TenantCreated) -> "Tenant":
-        return Tenant(slug=event.slug, country=event.country)
+    def evolve(self, event: TenantEvent) -> "Tenant":
+        match event:
+            case TenantCreated():
+                return Tenant(slug=event.slug, country=event.country, books="open")
+            case TenantClosed():
+                return replace(self, books="closed")
+            case TenantArchived():
+                return replace(self, archive=event.sha256)
+            case TenantRemoved():
+                return replace(self, books="removed", archive=event.archive)
+            case TenantRestored():
+                return replace(self, books="closed", archive=event.archive)
+            case TenantReopened():
+                return replace(self, books="open")
 
 
 class SlugClaim(State):
@@ -62,12 +127,108 @@ class CreateTenant(Command):
         return (SlugClaim.at(slug=self.slug),)
 
     def decide(self, claim: SlugClaim) -> Iterator[TenantEvent]:
-        if claim.tenant is not None:
+        if claim.tenant is not None or self.slug == SYSTEM_SLUG:
             raise Refused(
                 "tenants.slug_taken",
-                f"The short name {self.slug} belongs to {claim.name}.",
+                f"The short name {self.slug} belongs to {claim.name or 'the instance itself'}.",
                 hint="Choose another short name.",
             )
         yield TenantCreated(
             tenant=self.tenant, slug=self.slug, name=self.name, country=self.country
         )
+
+
+class _OfTenant(Command):
+    """A command about a company that is there."""
+
+    tenant: TenantIdText
+
+    def boundary(self) -> tuple[Boundary[Tenant]]:
+        return (Tenant.at(tenant=self.tenant),)
+
+
+class CloseTenant(_OfTenant):
+    """Close the books of a company. Closed again, nothing happens."""
+
+    def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+        if tenant.books == "absent":
+            raise _absent(self.tenant)
+        if tenant.books == "open":
+            yield TenantClosed(tenant=self.tenant)
+
+
+class NoteArchive(_OfTenant):
+    """Note a file that holds all of the closed books. Noted again, nothing happens."""
+
+    file: str
+    sha256: Sha256
+    events: int
+    head: Sha256
+
+    def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+        if tenant.books != "closed":
+            raise _not_closed(tenant)
+        if tenant.archive != self.sha256:
+            yield TenantArchived(
+                tenant=self.tenant,
+                file=self.file,
+                sha256=self.sha256,
+                events=self.events,
+                head=self.head,
+            )
+
+
+class NoteRemoval(_OfTenant):
+    """Note that the log is in its archive only. Noted again, nothing happens."""
+
+    archive: Sha256
+    events: int
+    head: Sha256
+
+    def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+        if tenant.books == "closed":
+            yield TenantRemoved(
+                tenant=self.tenant, archive=self.archive, events=self.events, head=self.head
+            )
+        elif tenant.books != "removed":
+            raise _not_closed(tenant)
+
+
+class NoteRestoration(_OfTenant):
+    """Note that the log is back from its archive. Noted again, nothing happens."""
+
+    archive: Sha256
+    events: int
+    head: Sha256
+
+    def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+        if tenant.books == "absent":
+            raise _absent(self.tenant)
+        if tenant.books == "removed" or (tenant.books == "open" and not tenant.archive):
+            yield TenantRestored(
+                tenant=self.tenant, archive=self.archive, events=self.events, head=self.head
+            )
+
+
+class ReopenTenant(_OfTenant):
+    """Let closed books take events again. Reopened again, nothing happens."""
+
+    def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+        if tenant.books in {"absent", "removed"}:
+            raise _absent(self.tenant)
+        if tenant.books == "closed":
+            yield TenantReopened(tenant=self.tenant)
+
+
+def _absent(tenant: TenantId) -> Refused:
+    return Refused(
+        "tenants.no_books", f"There are no books of {tenant}.", hint="Restore them from a file."
+    )
+
+
+def _not_closed(tenant: Tenant) -> Refused:
+    return Refused(
+        "tenants.not_closed",
+        f"The books of {tenant.slug or 'this tenant'} are not closed.",
+        hint="Close them first: `asiento tenant close SLUG --to FILE`.",
+    )

@@ -10,8 +10,8 @@ from domain.access import (
     Email,
     KeyEvent,
     KeyId,
+    UserEnrolled,
     UserId,
-    UserRegistered,
 )
 from domain.ids import TenantId
 from projections.kernel import Indexed, ReadModel, Row
@@ -73,7 +73,7 @@ class Users(ReadModel[UserRow]):
     system = True
 
     @staticmethod
-    def apply(_row: UserRow | None, event: UserRegistered) -> UserRow | None:
+    def apply(_row: UserRow | None, event: UserEnrolled) -> UserRow | None:
         return UserRow(
             user=event.user,
             email=event.email,

@@ -21,7 +21,7 @@ def signing_key(settings: Settings) -> bytes:
         Malformed: The secret that was set is too short to be one.
 
     """
-    secret = settings.asiento_secret_key or _made_once(settings.data / FILE)
+    secret = settings.asiento_secret_key or made_once(settings.data / FILE)
     if len(secret) < SECRET_LENGTH_MIN:
         raise Malformed(
             "settings.weak_secret",
@@ -31,11 +31,11 @@ def signing_key(settings: Settings) -> bytes:
     return hmac.digest(secret.encode(), b"asiento access token 1", "sha256")
 
 
-def _made_once(path: Path) -> str:
-    """Read the file, made by whoever is first; nobody sees it half written."""
+def made_once(path: Path) -> str:
+    """Read a file of 32 random bytes in hex, made by whoever is first; nobody sees it half made."""
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f".{FILE}.{secrets.token_hex(8)}")
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         try:
             with os.fdopen(os.open(draft, flags, 0o600), "w") as file:

@@ -1,34 +1,117 @@
-"""`asiento audit verify`: the proof that no event of a log was changed."""
+"""`asiento audit`: the proof that no event of a log was changed, here or in a file of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.types import ExistingFile
+
+from adapters.anchors.checking import head_of
+from adapters.anchors.evidence import gather
+from adapters.anchors.mark import Mark
+from adapters.audit.chain import Progress
+from adapters.audit.log import Verified
+from adapters.audit.log import verify as verify_log
+from adapters.audit.reading import verify_file
+from adapters.audit.registry import Owner, all_owners, find_owner
+from adapters.cli.anchors import PublicKey
 from adapters.cli.failures import FAILED
-from adapters.cli.options import TenantOption
-from adapters.cli.output import Result, progress
-from adapters.cli.session import look_up_tenant, with_servers
-from adapters.postgres.audit import verify as run_verify
+from adapters.cli.output import Result, Table, progress
+from adapters.cli.session import open_and, prepare, with_servers
 from adapters.settings import Settings
+from application.anchors import Anchor
+from application.errors import Malformed
+
+Every = Annotated[bool, Parameter(name="--all", negative="")]
 
 
-def verify(*, tenant: TenantOption) -> Result:
-    """Recompute the hash chain of a tenant's log, event by event.
+def verify(
+    *,
+    tenant: str | None = None,
+    every: Every = False,
+    file: ExistingFile | None = None,
+    anchor: ExistingFile | None = None,
+    public_key: PublicKey = None,
+) -> Result:
+    """Recompute the hash chain of a log, event by event.
 
     Exits with 1 and names the position where the log is not what was appended.
+
+    Args:
+        tenant: The short name of the tenant; `system` is the log of what belongs to none.
+        every: Verify the logs of all tenants, and that of `system`.
+        file: Verify an export, without any server.
+        anchor: What `asiento audit anchor` made: the log must pass through the signed head.
+        public_key: The key that signed it, in hex. Left out: the instance's own.
+
     """
+    if [tenant is not None, every, file is not None].count(True) != 1:
+        raise Malformed(
+            "audit.which_log",
+            "It takes one of --tenant, --all and --file.",
+            hint="Name a tenant: `asiento audit verify --tenant demo`.",
+        )
+    if file is not None:
+        return _verify_file(file, anchor, public_key)
 
     def work(settings: Settings) -> Result:
-        url, owner = settings.database_url or "", look_up_tenant(settings, tenant)
-        with progress() as bars:
-            bar = bars.add_task("verify", total=None, said="")
-
-            def advance(done: int, total: int) -> None:
-                bars.update(bar, completed=done, total=total)
-
-            verified = run_verify(url, owner, on_progress=advance)
-        said = (
-            f"The log of {tenant} is what was appended: {verified.events:,} events,"
-            f" head {verified.head}."
-            if verified.ok
-            else f"The log of {tenant} was changed at event {verified.first_bad}: {verified.reason}"
-        )
-        return Result(document=verified, people=(said,), code=0 if verified.ok else FAILED)
+        signed = gather(settings, anchor, public_key).anchor if anchor else None
+        if every:
+            return _verify_all(settings, signed)
+        owner = open_and(settings, lambda runtime: find_owner(runtime, tenant or ""))
+        mark = Mark(head_of(signed, owner.tenant)) if signed else None
+        return _said(owner.slug, _verified(settings, owner, mark), signed)
 
     return with_servers(work)
+
+
+@contextmanager
+def bar(task: str) -> Iterator[Progress]:
+    """Draw one bar, and give what moves it."""
+    with progress() as bars:
+        drawn = bars.add_task(task, total=None, said="")
+        yield lambda done, total: bars.update(drawn, completed=done, total=total or None)
+
+
+def _verified(settings: Settings, owner: Owner, mark: Mark | None) -> Verified:
+    with bar(owner.slug) as advance:
+        return verify_log(settings.database_url or "", owner.tenant, advance, mark)
+
+
+def _verify_all(settings: Settings, signed: Anchor | None) -> Result:
+    owners = open_and(settings, all_owners)
+    marks = {head.tenant: Mark(head) for head in signed.heads} if signed else {}
+    found = [(each, _verified(settings, each, marks.get(each.tenant))) for each in owners]
+    rows = [(owner.slug, each.events, each.reason or "ok", each.head) for owner, each in found]
+    verified = [each for _, each in found]
+    whole = all(each.ok for each in verified)
+    return Result(
+        document={"ok": whole, "logs": verified},
+        people=(Table(("TENANT", "EVENTS", "FOUND", "HEAD"), rows),),
+        code=0 if whole else FAILED,
+    )
+
+
+def _verify_file(path: Path, anchor: Path | None, public_key: str | None) -> Result:
+    signed = gather(prepare(), anchor, public_key).anchor if anchor else None
+    with bar("verify") as advance:
+        checked = verify_file(
+            path,
+            advance,
+            lambda header: Mark(head_of(signed, header.tenant)) if signed else None,
+        )
+    return _said(checked.header.slug, checked.verified, signed)
+
+
+def _said(slug: str, verified: Verified, signed: Anchor | None) -> Result:
+    if not verified.ok:
+        said = f"The log of {slug} was changed at event {verified.first_bad}: {verified.reason}"
+        return Result(document=verified, people=(said,), code=FAILED)
+    said = (
+        f"The log of {slug} is what was appended: {verified.events:,} events, head {verified.head}."
+    )
+    if signed is not None:
+        said += f" It passes through anchor {signed.number} of {signed.made_at:%Y-%m-%d}."
+    return Result(document=verified, people=(said,))

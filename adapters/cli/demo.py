@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 from rich.progress import Progress
 
+from adapters.audit.log import verify
 from adapters.cli.demo_client import DemoClient
 from adapters.cli.demo_file import read_demo
 from adapters.cli.demo_instance import demo_instance
@@ -20,7 +21,7 @@ from adapters.cli.output import Story, Table, progress
 from adapters.cli.sample_invoices import Sample, write_sample
 from adapters.cli.session import find_tenant, open_and, operator, prepare
 from adapters.cli.watch import watch_projection
-from adapters.postgres.audit import verify
+from adapters.keyring import open_keyring
 from adapters.postgres.rebuild import rebuild
 from adapters.runtime import Runtime
 from adapters.settings import Settings
@@ -212,7 +213,9 @@ async def _rebuild(stage: Stage) -> None:
     await watch_projection(stage.runtime, stage.tenant, Invoices.name, head)
     before = await checksum(stage.runtime, stage.tenant)
     settings = stage.runtime.settings
-    done = await rebuild(settings.database_admin_url or "", Invoices.name)
+    done = await rebuild(
+        settings.database_admin_url or "", Invoices.name, keyring=open_keyring(settings)
+    )
     after = await checksum(stage.runtime, stage.tenant)
     _expect(before == after, "The rebuilt rows are not the former ones.")
     stage.story.tell(

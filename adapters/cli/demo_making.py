@@ -12,6 +12,7 @@ from adapters.cli.tenants import create_key
 from adapters.postgres.connections import tenant_transaction
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings
+from application.access import email_fields
 from application.errors import NotFound
 from application.kernel import build
 from domain.access import RegisterUser
@@ -39,10 +40,12 @@ def make_demo(settings: Settings, url: str) -> Demo:
         async with open_runtime(settings) as runtime:
             tenant = await _tenant(runtime)
             password = secrets.token_urlsafe(PASSWORD_BYTES)
-            email = await _register(runtime, tenant, password)
+            user, email = await _register(runtime, tenant, password)
             api_key = await create_key(runtime, tenant, "demo.json")
             await _projected(runtime)
-            return Demo(url=url, tenant=SLUG, email=email, password=password, api_key=api_key)
+            return Demo(
+                url=url, tenant=SLUG, user=user, email=email, password=password, api_key=api_key
+            )
 
     return asyncio.run(make())
 
@@ -57,25 +60,25 @@ async def _tenant(runtime: Runtime) -> TenantId:
         return TenantId(made.ids["tenant"])
 
 
-async def _register(runtime: Runtime, tenant: TenantId, password: str) -> str:
-    """Register a user under the usual address, or under another if that is taken."""
+async def _register(runtime: Runtime, tenant: TenantId, password: str) -> tuple[str, str]:
+    """Register a user under the usual address, or another if that is taken; return id and it."""
     local, domain = EMAIL.split("@")
     kept = hash_password(password)
     for email in (EMAIL, f"{local}-{secrets.token_hex(4)}@{domain}"):
         given = {
-            "email": email,
+            **await email_fields(runtime.vault, email),
             "password_hash": kept,
             "tenant": tenant,
             "permissions": owner_permissions(),
         }
         try:
             command = build(RegisterUser, given, runtime.clock)
-            await runtime.bus.execute(command, operator(SYSTEM_TENANT))
+            made = await runtime.bus.execute(command, operator(SYSTEM_TENANT))
         except Refused as refusal:
             if refusal.code != "access.email_taken" or email != EMAIL:
                 raise
         else:
-            return email
+            return made.ids["user"], email
     raise AssertionError("The second address is random.")
 
 

@@ -8,8 +8,8 @@ from typing import Final, LiteralString
 
 import psycopg
 
+from adapters.audit.log import Verified, verify
 from adapters.cli.session import find_tenant, operator
-from adapters.postgres.audit import Verified, verify
 from adapters.postgres.connections import SET_TENANT, tenant_transaction
 from adapters.runtime import Runtime
 from application.errors import NotFound

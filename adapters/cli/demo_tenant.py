@@ -42,8 +42,8 @@ def _is_known(settings: Settings, demo: Demo) -> bool:
     key = read_api_key(demo.api_key)
     if key is None:
         return False
-    tags = [f"slug:{demo.tenant}", f"email:{demo.email}", f"key:{key['key']}"]
-    types = ["TenantCreated", "UserRegistered", "ApiKeyCreated"]
+    tags = [f"slug:{demo.tenant}", f"user:{demo.user}", f"key:{key['key']}"]
+    types = ["TenantCreated", "UserEnrolled", "ApiKeyCreated"]
     with psycopg.connect(settings.database_url or "") as connection:
         connection.execute(ACT_AS_APPLICATION)
         connection.execute(SET_TENANT, (SYSTEM_TENANT,))

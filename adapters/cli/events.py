@@ -1,7 +1,6 @@
 """`asiento events`: the log of a tenant as JSON lines, from any position, and on as it grows."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -12,12 +11,12 @@ from msgspec import Struct
 from adapters.cli.options import TenantOption
 from adapters.cli.output import write_lines
 from adapters.cli.session import find_tenant, with_runtime
+from adapters.following import pages
 from adapters.redis.hub import News
 from adapters.runtime import Runtime
 from application.ports import QueryItem, StoredEvent
 from domain.ids import TenantId
 
-PAGE_LINES: Final = 500
 POLL_SECONDS: Final = 1.0
 
 
@@ -76,19 +75,9 @@ async def _write(runtime: Runtime, tenant: TenantId, query: list[QueryItem], aft
     """Write what there is after a position, and return where it ends."""
     # The head is read first: what does not match the query is then not read again.
     head = await runtime.store.head(tenant)
-    async for page in _pages(runtime.store.read(tenant, query, after=after, until=head)):
-        write_lines(_line(event) for event in page)
+    async for page in pages(runtime.store.read(tenant, query, after=after, until=head)):
+        write_lines(_line(event) for event in await runtime.vault.reveal(tenant, page))
     return max(head, after)
-
-
-async def _pages(found: AsyncIterator[StoredEvent]) -> AsyncIterator[list[StoredEvent]]:
-    page: list[StoredEvent] = []
-    async for event in found:
-        page.append(event)
-        if len(page) == PAGE_LINES:
-            yield page
-            page = []
-    yield page
 
 
 async def _growth(news: "asyncio.Queue[News]", tenant: TenantId) -> None:

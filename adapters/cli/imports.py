@@ -17,7 +17,7 @@ from adapters.postgres.errors_file import write_errors_file
 from adapters.runtime import Runtime
 from application.codec import decode
 from application.kernel import Context, Outcome, build, new_id
-from application.ports import BoundaryQuery
+from application.ports import QueryItem, StoredEvent
 from domain.ids import BatchId, JobId
 from domain.imports import (
     ImportEvent,
@@ -143,9 +143,8 @@ class Steps:
     async def result(self, file: Path) -> Imported:
         """Count what became of the rows, by the log, and write the bad ones into a file."""
         tenant = self._context.tenant
-        boundary = BoundaryQuery(tag=f"batch:{self.batch}", types=MILESTONES)
-        found = await through_outages(lambda: self._runtime.store.look(tenant, [boundary]))
-        row: ImportBatchRow = project(ImportBatches, map(decode, found.events))[self.batch]
+        found = await through_outages(self._milestones)
+        row: ImportBatchRow = project(ImportBatches, map(decode, found))[self.batch]
         errors_file = None
         if row.rejected or row.held:
             path = self._runtime.settings.data / ERRORS / f"{file.stem}-{self.batch}.csv"
@@ -165,6 +164,10 @@ class Steps:
             position=self.position,
             seconds=Seconds(**self._seconds),
         )
+
+    async def _milestones(self) -> list[StoredEvent]:
+        query = [QueryItem(types=MILESTONES, tags=(f"batch:{self.batch}",))]
+        return [each async for each in self._runtime.store.read(self._context.tenant, query)]
 
     async def _execute(self, command: type[Command], given: dict[str, Any]) -> Outcome:
         asked = build(command, given, self._runtime.clock)

@@ -39,7 +39,22 @@ GROUPS: Final = {
     ),
     "audit": (
         "The proof that nothing was changed.",
-        {"verify": ("audit:verify", "Recompute the hash chain of a tenant's log.")},
+        {
+            "verify": ("audit:verify", "Recompute the hash chain of a tenant's log."),
+            "anchor": ("anchors:anchor", "Sign the heads of all logs."),
+            "anchors": ("anchors:anchors", "List the anchors there are."),
+            "anchor-key": ("anchors:anchor_key", "Print the public key of anchors."),
+            "check-anchor": ("anchors:check_anchor", "Check an anchor and its timestamp."),
+            "explain": ("history:explain", "Say why a row is what it is, event by event."),
+        },
+    ),
+    "personal": (
+        "Personal data: whose there is, and that it can be forgotten.",
+        {
+            "list": ("privacy:list_all", "Whose personal data is sealed, and who is forgotten."),
+            "forget": ("privacy:forget", "Forget what is sealed about a person, for ever."),
+            "rotate": ("privacy:rotate", "Wrap the keys with a new master key."),
+        },
     ),
     "projections": (
         "Read models: how far they are, and making them anew.",

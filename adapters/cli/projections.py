@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from adapters.cli.output import Result, Table, progress
 from adapters.cli.session import look_up_tenant, with_runtime, with_servers
+from adapters.keyring import open_keyring
 from adapters.postgres.connections import tenant_transaction
 from adapters.runtime import Runtime
 from adapters.settings import Settings
@@ -115,7 +116,9 @@ def rebuild(name: str, /, *, tenant: str | None = None) -> Result:
                 bars.update(bar, completed=done, total=total)
 
             url = settings.database_admin_url or settings.database_url or ""
-            done = asyncio.run(run_rebuild(url, name, owner, on_progress=advance))
+            done = asyncio.run(
+                run_rebuild(url, name, owner, keyring=open_keyring(settings), on_progress=advance)
+            )
         said = (
             f"Rebuilt {done.name}: {done.rows:,} rows of {done.events:,} events"
             f" in {done.seconds:.1f} s, {done.events_per_second:,.0f} events/s."

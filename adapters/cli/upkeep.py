@@ -6,11 +6,13 @@ from adapters.cli.session import with_servers
 from adapters.settings import Settings, list_settings
 
 
-def migrate(*, check: bool = False) -> Result:
+def migrate(*, check: bool = False, partitions: int | None = None) -> Result:
     """Bring the database to this version.
 
     Args:
         check: Change nothing, say what is pending, and exit with 1 where something is.
+        partitions: Split the tables of the log into so many, by a hash of the tenant. This
+            can be asked of a database in which nothing has happened yet, and only once.
 
     """
     from adapters.postgres.migrate import migrate as run_migrations  # noqa: PLC0415 - slow.
@@ -18,7 +20,7 @@ def migrate(*, check: bool = False) -> Result:
     def work(settings: Settings) -> Result:
         runtime_url = settings.database_url or ""
         admin_url = settings.database_admin_url or runtime_url
-        done = run_migrations(admin_url, runtime_url, check=check)
+        done = run_migrations(admin_url, runtime_url, check=check, partitions=partitions)
         rows = [(name, "applied") for name in done.applied]
         rows += [(name, "pending") for name in done.pending]
         return Result(

@@ -170,7 +170,8 @@ async def _one(
     asking: Asking, model: Model, key: str, as_of: object, at_least: Position | None
 ) -> Row | None:
     if isinstance(as_of, int | datetime):
-        return await row_as_of(asking.runtime.store, model, asking.context, key, as_of)
+        runtime, context = asking.runtime, asking.context
+        return await row_as_of(runtime.store, model, context, key, as_of, vault=runtime.vault)
     await at_least_wait(asking, model, at_least)
     return await get_row(asking.runtime.read_pool, model, asking.context, key)
 

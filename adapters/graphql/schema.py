@@ -18,6 +18,7 @@ from strawberry.types.field import StrawberryField
 from adapters.graphql.commanding import commanding_fields
 from adapters.graphql.errors import tell
 from adapters.graphql.extra import extra_fields
+from adapters.graphql.history import history_fields
 from adapters.graphql.limits import DOCUMENTS_KEPT, TOKENS_MAX, SizeRule
 from adapters.graphql.reading import reading_fields
 from adapters.graphql.scalars import SCALARS
@@ -40,7 +41,7 @@ class Schema(strawberry.Schema):
 def schema() -> Schema:
     """Derive the schema, once."""
     return Schema(
-        query=_root("Query", reading_fields() | extra_fields()),
+        query=_root("Query", reading_fields() | extra_fields() | history_fields()),
         mutation=_root("Mutation", commanding_fields()),
         subscription=_root("Subscription", watching_fields()),
         extensions=[_tokens, _rules, _parser_cache, _validation_cache],

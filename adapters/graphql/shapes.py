@@ -29,7 +29,7 @@ from strawberry.types.field import StrawberryField
 
 from adapters.graphql.scalars import Json, Long
 from adapters.postgres.tables import plain_type
-from domain.kernel import Command, filled_fields
+from domain.kernel import Command, filled_fields, found_fields
 from projections.kernel import ReadModel
 
 PLAIN: Final[dict[object, object]] = {
@@ -69,10 +69,12 @@ def input_type(value: type[Struct], name: str | None = None) -> type:
     What the application fills in or has a default for may be left out.
     """
     hints = get_type_hints(value, include_extras=True)
-    optional = filled_fields(value) if issubclass(value, Command) else ()
+    optional, found = (
+        (filled_fields(value), found_fields(value)) if issubclass(value, Command) else ((), ())
+    )
     annotations: dict[str, Hint] = {}
     fields: dict[str, object] = {}
-    for field in structs.fields(value):
+    for field in (each for each in structs.fields(value) if each.name not in found):
         shape = shape_of(hints[field.name], input_type)
         may_miss = not field.required or field.name in optional
         annotations[field.name] = shape | None if may_miss else shape

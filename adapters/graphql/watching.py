@@ -13,7 +13,7 @@ import msgspec
 import strawberry
 from strawberry.types.field import StrawberryField
 
-from adapters.following import JobNews, follow_job
+from adapters.following import JobNews, follow_job, pages
 from adapters.graphql.asking import Asking, Info
 from adapters.graphql.scalars import Json, Long, Position
 from adapters.postgres.queries_conditions import require
@@ -125,8 +125,9 @@ async def _log(
     async with asking.runtime.hub.listen() as news:
         while True:
             head = await store.head(tenant)
-            async for stored in store.read(tenant, query, after=after, until=head):
-                yield stored
+            async for page in pages(store.read(tenant, query, after=after, until=head)):
+                for stored in await asking.runtime.vault.reveal(tenant, page):
+                    yield stored
             after = max(after, head)
             await _grown(news, tenant, after)
 

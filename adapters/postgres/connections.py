@@ -21,6 +21,14 @@ _used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
 POOL_SIZE_MAX: Final = 10
 CONNECT_SECONDS: Final = 10.0
 
+# A server that is gone without a word is found out in about 12 s, and not in two hours.
+DEAD_AFTER: Final[dict[str, Any]] = {  # Any: as libpq takes them.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 12_000,
+}
+
 # The role owns nothing and bypasses no row-level security, whoever logged in.
 ACT_AS_APPLICATION: LiteralString = "SET ROLE asiento_app"
 SET_TENANT: LiteralString = "SELECT set_config('app.tenant_id', %s, true)"
@@ -49,11 +57,11 @@ async def connect(url: str) -> Connection:
     """
     try:
         connection = await AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=int(CONNECT_SECONDS)
+            url, autocommit=True, connect_timeout=int(CONNECT_SECONDS), **DEAD_AFTER
         )
+        await act_as_application(connection)
     except OperationalError as error:
         raise unavailable(error) from error
-    await act_as_application(connection)
     return connection
 
 
@@ -87,15 +95,27 @@ async def tenant_transaction(
     # One round trip, and no parameter: a UUID needs no quoting once it is one.
     begin = sql.SQL(BEGIN_AS).format(sql.Literal(str(UUID(tenant)))).as_string(None)
     begin += "; SET LOCAL synchronous_commit = off" if derived else ""
+    async with lend(pool) as connection:
+        await connection.execute(begin.encode())
+        try:
+            yield connection
+        except BaseException:
+            await _roll_back(connection)
+            raise
+        await connection.execute("COMMIT")
+
+
+@asynccontextmanager
+async def lend(pool: Pool) -> AsyncIterator[Connection]:
+    """Lend a connection on which each statement is a transaction of its own, of no tenant yet.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+
+    """
     try:
         async with pool.connection() as connection:
-            await connection.execute(begin.encode())
-            try:
-                yield connection
-            except BaseException:
-                await _roll_back(connection)
-                raise
-            await connection.execute("COMMIT")
+            yield connection
             _used_at[connection] = monotonic()
     except (OperationalError, PoolTimeout) as error:
         raise unavailable(error) from error

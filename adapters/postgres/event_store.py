@@ -1,62 +1,50 @@
 """The event store on PostgreSQL: appends by the group-commit writer, reads by tenant."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, LiteralString, Self
+from typing import LiteralString, Self
+from uuid import UUID
 
-from adapters.postgres.connections import Pool, tenant_transaction
-from adapters.postgres.writer import SEPARATOR, Announce, GroupCommitWriter
+from msgspec.structs import asdict
+
+from adapters.postgres.connections import Pool, lend, tenant_transaction
+from adapters.postgres.packed import SEPARATOR
+from adapters.postgres.reading import Row, Span, event_of, read
+from adapters.postgres.writer import Announce, GroupCommitWriter
+from application import ports
 from application.ports import (
     Append,
     BoundaryQuery,
     KeyedResult,
+    Look,
     QueryItem,
     Snapshot,
     StoredEvent,
 )
 from domain.ids import TenantId
 
-PAGE_EVENTS: Final = 2_000
-COLUMNS: LiteralString = (
-    "e.position, e.type, e.tags, e.data, e.recorded_at, e.actor, e.correlation_id, e.causation_id"
-)
-
 HEAD: LiteralString = "SELECT position FROM log_head WHERE tenant_id = %s"
 
-LOOK: LiteralString = f"""
-SELECT {COLUMNS}, (SELECT position FROM log_head WHERE tenant_id = %(tenant)s)
-FROM (
-    SELECT DISTINCT t.position
-    FROM unnest(%(tags)b::text[], %(types)b::text[], %(afters)b::bigint[]) AS b (tag, types, after)
-    CROSS JOIN LATERAL (
-        SELECT position FROM event_tag AS t
-        WHERE t.tenant_id = %(tenant)s AND t.tag = b.tag
-          AND t.type = ANY (string_to_array(b.types, chr(31))) AND t.position > b.after
-    ) AS t
-) AS found
-JOIN event AS e ON e.tenant_id = %(tenant)s AND e.position = found.position
-UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, h.position
-FROM log_head AS h WHERE h.tenant_id = %(tenant)s
-ORDER BY 1 NULLS FIRST
-"""  # noqa: S608 - made of constants.
-
-RESULTS: LiteralString = """
-SELECT key, fingerprint, result, base FROM idempotency
-WHERE tenant_id = %s AND key = ANY (%s)
+LOOK: LiteralString = """
+SELECT position, name, about, data, recorded_at, actor, correlation_id, causation_id, what
+FROM look_v1(%b, %b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[], %s)
 """
 
-READ: LiteralString = f"""
-SELECT {COLUMNS} FROM event AS e
-WHERE e.tenant_id = %(tenant)s AND e.position > %(after)s
-  AND (%(until)s::bigint IS NULL OR e.position <= %(until)s)
-"""  # noqa: S608 - made of constants.
-
-MATCHES: LiteralString = """ AND EXISTS (
-    SELECT FROM unnest(%(types)s::text[], %(tags)s::text[]) AS q (types, tags)
-    WHERE (q.types = '' OR e.type = ANY (string_to_array(q.types, chr(31))))
-      AND e.tags @> string_to_array(q.tags, chr(31))
-)"""
+# An older snapshot never takes the place of a newer one by the same code; one of a history
+# that is not this log's fits no event and gives way.
+SAVE: LiteralString = """
+INSERT INTO snapshot AS s (tenant_id, state, tag, version, position, log_hash, data)
+SELECT e.tenant_id, %(state)s, %(tag)s, %(version)s, e.position, e.hash, %(data)s
+FROM event AS e WHERE e.tenant_id = %(tenant)s AND e.position = %(position)s
+ON CONFLICT (tenant_id, state, tag) DO UPDATE
+SET version = excluded.version, position = excluded.position,
+    log_hash = excluded.log_hash, data = excluded.data
+WHERE s.version <> excluded.version OR s.position <= excluded.position OR NOT EXISTS (
+    SELECT FROM event AS e
+    WHERE e.tenant_id = s.tenant_id AND e.position = s.position AND e.hash = s.log_hash
+)
+"""
 
 
 class PostgresEventStore:
@@ -88,31 +76,26 @@ class PostgresEventStore:
 
     async def look(
         self, tenant: TenantId, boundaries: Sequence[BoundaryQuery], keys: Sequence[str] = ()
-    ) -> Snapshot:
-        asked = {
-            "tenant": tenant,
-            "tags": [b.tag for b in boundaries],
-            "types": [SEPARATOR.join(b.types) for b in boundaries],
-            "afters": [b.after for b in boundaries],
-        }
-        async with tenant_transaction(self._pool, tenant) as connection:
-            results: list[tuple[Any, ...]] = []
-            if keys:
-                # Before the events: a key that appears between the two reads is then caught
-                # by the append, and not taken for new.
-                found = await connection.execute(RESULTS, (tenant, list(keys)))
-                results = await found.fetchall()
-            rows = await (await connection.execute(LOOK, asked)).fetchall()
-        return Snapshot(
-            head=rows[0][8] if rows else 0,
-            events=tuple(_event(row) for row in rows[1:]),
-            results=tuple(
-                KeyedResult(key=key, fingerprint=fingerprint, result=result, base=base)
-                for key, fingerprint, result, base in results
-            ),
+    ) -> Look:
+        asked = (
+            UUID(tenant),
+            [b.tag for b in boundaries],
+            [SEPARATOR.join(b.types) for b in boundaries],
+            [b.after for b in boundaries],
+            [b.state for b in boundaries],
+            [b.version for b in boundaries],
+            list(keys),
+            ports.LOOK_EVENTS_MAX,
         )
+        async with lend(self._pool) as connection:
+            rows = await (await connection.execute(LOOK, asked, binary=True)).fetchall()
+        return _look(rows, {(b.state, b.tag): b.version for b in boundaries})
 
-    async def read(
+    async def save(self, tenant: TenantId, snapshot: Snapshot) -> None:
+        async with tenant_transaction(self._pool, tenant, derived=True) as connection:
+            await connection.execute(SAVE, {"tenant": tenant, **asdict(snapshot)})
+
+    def read(
         self,
         tenant: TenantId,
         query: Sequence[QueryItem] = (),
@@ -122,38 +105,27 @@ class PostgresEventStore:
         limit: int | None = None,
         backwards: bool = False,
     ) -> AsyncIterator[StoredEvent]:
-        statement = READ + (MATCHES if query else "") + " ORDER BY e.position"
-        statement += " DESC LIMIT %(most)s" if backwards else " LIMIT %(most)s"
-        asked: dict[str, Any] = {
-            "tenant": tenant,
-            "types": [SEPARATOR.join(item.types) for item in query],
-            "tags": [SEPARATOR.join(item.tags) for item in query],
-        }
-        left = limit
-        while left is None or left > 0:
-            asked |= {
-                "after": after,
-                "until": until,
-                "most": PAGE_EVENTS if left is None else min(left, PAGE_EVENTS),
-            }
-            async with tenant_transaction(self._pool, tenant) as connection:
-                rows = await (await connection.execute(statement, asked)).fetchall()
-            for row in rows:
-                yield _event(row)
-            if len(rows) < asked["most"]:
-                return
-            left = None if left is None else left - len(rows)
-            after, until = (after, rows[-1][0] - 1) if backwards else (rows[-1][0], until)
+        span = Span(after=after, until=until, limit=limit, backwards=backwards)
+        return read(self._pool, tenant, query, span)
 
 
-def _event(row: tuple[Any, ...]) -> StoredEvent:
-    return StoredEvent(
-        position=row[0],
-        type=row[1],
-        tags=tuple(row[2]),
-        data=row[3],
-        recorded_at=row[4],
-        actor=row[5],
-        correlation_id=row[6],
-        causation_id=row[7],
+def _look(rows: Sequence[Row], versions: Mapping[tuple[str, str], str]) -> Look:
+    of: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        of[row[8]].append(row)
+    return Look(
+        head=sum(row[0] for row in of["head"]),
+        erased=sum(row[0] for row in of["erased"]),
+        events=tuple(map(event_of, of["event"])),
+        long=tuple(row[0] for row in of["long"]),
+        results=tuple(
+            KeyedResult(key=row[1], result=row[3], fingerprint=row[5], base=row[0])
+            for row in of["result"]
+        ),
+        snapshots=tuple(
+            Snapshot(
+                state=state, tag=tag, version=versions[state, tag], position=position, data=data
+            )
+            for position, state, (tag,), data, *_ in of["snapshot"]
+        ),
     )

@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from adapters.postgres.connections import unavailable
+from adapters.postgres.partitions import partition_log
 from adapters.postgres.tables import create_table, shape_of
 from application.errors import Forbidden, Malformed
 from projections.kernel import ReadModel, read_models
@@ -28,26 +29,33 @@ class Migrated(Struct, frozen=True, kw_only=True):
     pending: list[str]
 
 
-def migrate(admin_url: str, runtime_url: str, *, check: bool = False) -> Migrated:
+def migrate(
+    admin_url: str, runtime_url: str, *, check: bool = False, partitions: int | None = None
+) -> Migrated:
     """Bring the database to this version; with *check*, only say what is pending.
 
-    Safe when two start at once: the second waits, then finds nothing to do.
+    Safe when two start at once: the second waits, then finds nothing to do. With *partitions*
+    the tables of the log, empty as yet, are split by a hash of the tenant into so many.
 
     Raises:
         Unavailable: PostgreSQL does not answer.
         Malformed: The server or the database is not one that we can use.
+        Refused: The log can't be split any more.
 
     """
     try:
         with psycopg.connect(admin_url, autocommit=True, connect_timeout=10) as connection:
             _check_server(connection)
             pending = _pending(connection)
-            if check or not pending:
+            if check or not (pending or partitions):
                 _let_in(connection, runtime_url)
                 return Migrated(applied=[], pending=pending)
             connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
             applied = _pending(connection)
-            _upgrade(admin_url, connection)
+            if applied:
+                _upgrade(admin_url, connection)
+            if partitions is not None and partition_log(connection, partitions):
+                applied.append(f"{partitions} partitions")
             _let_in(connection, runtime_url)
     except psycopg.OperationalError as error:
         raise unavailable(error) from error

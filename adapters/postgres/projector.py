@@ -14,7 +14,9 @@ import structlog
 from adapters.postgres.connections import Connection, Pool, tenant_transaction
 from adapters.postgres.folding import Folded, fold_batch
 from adapters.postgres.read_models import table_of
+from adapters.postgres.subject_keys import destroy_keys
 from application.errors import Unavailable
+from application.vault import Vault
 from domain.ids import SYSTEM_TENANT, TenantId
 from projections.kernel import read_models
 
@@ -22,6 +24,7 @@ POLL_SECONDS: Final = 1.0
 WORK_MAX: Final = 1_000
 RETRY_SECONDS: Final = 0.5
 CONCURRENT_MAX: Final = 4
+DESTROYER: Final = "privacy.destroy_keys"
 
 CLAIM: LiteralString = """
 SELECT position FROM projection_cursor
@@ -48,20 +51,30 @@ Consumer = Callable[[Connection, TenantId, int, int], Awaitable[Folded]]
 log = structlog.get_logger()
 
 
-def projections() -> tuple[dict[str, Consumer], dict[str, Consumer]]:
-    """Make the consumers that fold read models: those of tenants, those of the system."""
-    tenants: dict[str, Consumer] = {}
-    system: dict[str, Consumer] = {}
+def projections(vault: Vault) -> tuple[dict[str, Consumer], dict[str, Consumer]]:
+    """Make the consumers that need only the database: those of tenants, those of the system.
+
+    They fold the read models, and destroy the keys of those who are forgotten.
+    """
+    tenants: dict[str, Consumer] = {DESTROYER: destroy_keys}
+    system: dict[str, Consumer] = {DESTROYER: destroy_keys}
     for name, model in read_models().items():
-        (system if model.system else tenants)[name] = _folder(name)
+        (system if model.system else tenants)[name] = _folder(name, vault)
     return tenants, system
 
 
-def _folder(name: str) -> Consumer:
+def consumer_names() -> tuple[list[str], list[str]]:
+    """Name what ``projections`` makes."""
+    models = read_models().items()
+    tenants, system = ([n for n, m in models if m.system == of] for of in (False, True))
+    return [DESTROYER, *tenants], [DESTROYER, *system]
+
+
+def _folder(name: str, vault: Vault) -> Consumer:
     table = table_of(read_models()[name])
 
     async def consume(connection: Connection, tenant: TenantId, after: int, head: int) -> Folded:
-        return await fold_batch(connection, table, tenant, after=after, until=head)
+        return await fold_batch(connection, table, tenant, after=after, until=head, vault=vault)
 
     return consume
 

@@ -6,10 +6,11 @@ from typing import Final, LiteralString
 
 from adapters.postgres.connections import Pool, tenant_transaction
 from adapters.postgres.queries_conditions import Model, owner_column, require, storage_tenant
-from application.codec import decode
+from application.codec import stored_names
 from application.errors import Unavailable
 from application.kernel import Context
-from application.ports import BoundaryQuery, EventStore, StoredEvent
+from application.ports import EventStore, QueryItem, StoredEvent
+from application.vault import Vault
 from domain.ids import TenantId
 from projections.kernel import Row, events_of, fold
 
@@ -51,22 +52,29 @@ async def wait_for(
 
 
 async def row_as_of(
-    store: EventStore, model: Model, context: Context, key: str, as_of: int | datetime
+    store: EventStore,
+    model: Model,
+    context: Context,
+    key: str,
+    as_of: int | datetime,
+    *,
+    vault: Vault,
 ) -> Row | None:
     """Fold one row as it was after a position or at a time; None where it was not there.
+
+    What is forgotten by now is forgotten of then.
 
     Raises:
         Forbidden: The caller lacks the permission of the model.
 
     """
     require(context, model.permission)
-    names = tuple(event.__name__ for event in events_of(model))
-    boundary = BoundaryQuery(tag=f"{model.key}:{key}", types=names)
-    seen = await store.look(storage_tenant(model, context), [boundary])
+    query = [QueryItem(types=stored_names(events_of(model)), tags=(f"{model.key}:{key}",))]
+    tenant = storage_tenant(model, context)
+    seen = [each async for each in store.read(tenant, query) if _had_happened(each, as_of)]
     rows: dict[str, Row] = {}
-    for stored in seen.events:
-        if _had_happened(stored, as_of):
-            fold(model, rows, decode(stored))
+    for event in await vault.read(tenant, seen):
+        fold(model, rows, event)
     row = rows.get(key)
     owner = owner_column(model, context)
     if row is not None and owner is not None and getattr(row, owner) != context.tenant:

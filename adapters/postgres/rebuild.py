@@ -6,24 +6,28 @@ happen in one short transaction, while the projector waits for the cursor.
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Final, LiteralString
 
 from msgspec import Struct
 from psycopg import AsyncConnection, OperationalError, sql
 
+from adapters.keyring import Keyring
 from adapters.postgres.connections import (
     SET_TENANT,
     Connection,
     prepare_adapters,
     unavailable,
 )
-from adapters.postgres.folding import FoldingFailed, fold_batch
+from adapters.postgres.folding import FoldingFailed, fold_batch, stored_names
 from adapters.postgres.read_models import Table, row_decoder, table_of
+from adapters.postgres.subject_keys import PostgresSubjectKeys
 from adapters.postgres.tables import columns_of, create_table
 from application import codec
 from application.errors import Conflict, NotFound
+from application.vault import Vault
 from domain.ids import SYSTEM_TENANT, TenantId
-from projections.kernel import ReadModel, events_of, project, read_models
+from projections.kernel import ReadModel, project, read_models
 
 SAMPLE_ROWS: Final = 200
 HEADS: LiteralString = "SELECT tenant_id::text, position FROM heads_v1() ORDER BY 1"
@@ -61,9 +65,12 @@ class _Rebuild:
         self,
         connection: Connection,
         model: type[ReadModel[Any]],
+        keyring: Keyring,
         on_progress: Callable[[int, int], None],
     ) -> None:
         self.connection = connection
+        # What folds has set the tenant, in a transaction of its own.
+        self.vault = Vault(PostgresSubjectKeys(lambda _: nullcontext(connection), keyring))
         self.model = model
         self.shadow = f"{model.name}__rebuild"
         self.table: Table = table_of(model, self.shadow)
@@ -77,7 +84,9 @@ class _Rebuild:
         while at < head:
             async with self.connection.transaction():
                 await self.connection.execute(SET_TENANT, (tenant,))
-                folded = await fold_batch(self.connection, self.table, tenant, after=at, until=head)
+                folded = await fold_batch(
+                    self.connection, self.table, tenant, after=at, until=head, vault=self.vault
+                )
             if folded.failure is not None:
                 raise _failed(self.model.name, folded.failure)
             at = self.reached[tenant] = folded.position
@@ -90,6 +99,8 @@ async def rebuild(
     admin_url: str,
     name: str,
     tenant: TenantId | None = None,
+    *,
+    keyring: Keyring,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Rebuilt:
     """Rebuild the read model *name*, of all tenants or of one.
@@ -112,7 +123,7 @@ async def rebuild(
     try:
         async with await AsyncConnection.connect(admin_url, autocommit=True) as connection:
             prepare_adapters(connection)
-            work = _Rebuild(connection, model, on_progress)
+            work = _Rebuild(connection, model, keyring, on_progress)
             rows = await _run(work, tenant)
     except OperationalError as error:
         raise unavailable(error) from error
@@ -240,13 +251,14 @@ async def _verify(work: _Rebuild, tenant: TenantId) -> None:
             ),
             (tenant,),
         )
-        types = [event.__name__ for event in events_of(model)]
+        types = list(stored_names(model))
         for record in await cursor.fetchall():
             row = row_decoder(model.row)(record)
             key: str = getattr(row, model.key)
             asked = (tenant, f"{model.key}:{key}", types, work.reached[tenant])
             events = await (await connection.execute(HISTORY, asked)).fetchall()
-            history = [codec.decode_data(kind, data, at) for at, kind, data in events]
+            written = [codec.decode_written(kind, data, at) for at, kind, data in events]
+            history = await work.vault.open(tenant, written)
             if project(model, history).get(key) != row:
                 raise Conflict(
                     "projections.differs",

@@ -23,7 +23,7 @@ from adapters.rest.signatures import with_signature
 from adapters.runtime import Runtime
 from application.bus import KEY_LENGTH_MAX
 from application.kernel import Context, Exposed, Outcome, exposed_commands
-from domain.kernel import Command, filled_fields
+from domain.kernel import Command, filled_fields, found_fields
 
 CommandRequest: TypeAlias = Request[Context, str, State]
 PLACE: Final = re.compile(r"\{(\w+)\}")
@@ -147,10 +147,11 @@ def body_of(shape: type[Struct], in_path: Iterable[str]) -> type[Struct] | None:
     """Make the shape of a body: what is sent but for what stands in the path."""
     hints = get_type_hints(shape, include_extras=True)
     filled = filled_fields(shape) if issubclass(shape, Command) else ()
+    found = found_fields(shape) if issubclass(shape, Command) else ()
     fields: list[Any] = []  # Any: as msgspec.defstruct takes them.
     for each in structs.fields(shape):
         hint = _listed(hints[each.name])
-        if each.name in in_path:
+        if each.name in in_path or each.name in found:
             continue
         if each.required and each.name not in filled:
             fields.append((each.name, hint))

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from adapters.postgres.connections import tenant_transaction
 from adapters.postgres.migrate import revisions_after
-from adapters.postgres.projector import projections
+from adapters.postgres.projector import consumer_names
 from adapters.postgres.tables import shape_of
 from adapters.rest.edge import Counts
 from adapters.runtime import Runtime
@@ -159,9 +159,9 @@ async def _projector(runtime: Runtime, stall: Stall) -> str:
 
 
 async def _lags(runtime: Runtime) -> list[Lag]:
-    tenants, system = projections()
+    tenants, system = consumer_names()
     async with tenant_transaction(runtime.pool, SYSTEM_TENANT) as connection:
-        asked = (list(tenants), list(system), LAGGING_MAX)
+        asked = (tenants, system, LAGGING_MAX)
         found = await connection.execute(LAGGING, asked)
         return [Lag(*record) for record in await found.fetchall()]
 
@@ -178,7 +178,7 @@ def _of_requests(counts: Counts) -> Iterator[str]:
 
 def _of_lags(lags: list[Lag]) -> Iterator[str]:
     """Tell the furthest behind and the sum of each consumer; whose log it is stays unsaid."""
-    behind: dict[str, list[int]] = {name: [0] for each in projections() for name in each}
+    behind: dict[str, list[int]] = {name: [0] for each in consumer_names() for name in each}
     for lag in lags:
         behind[lag.consumer].append(lag.head - lag.position)
     yield "# TYPE asiento_projection_lag_events gauge"

@@ -18,7 +18,7 @@ def run_projector(settings: Settings) -> int:
 
 async def project(runtime: Runtime) -> None:
     """Drive every consumer of every log until cancelled."""
-    consumers, system = projections()
+    consumers, system = projections(runtime.vault)
     reaction = JobReaction(make_broker(runtime.settings.redis_url or ""))
     projector = Projector(runtime.pool, {"jobs.enqueue": reaction, **consumers}, system)
 

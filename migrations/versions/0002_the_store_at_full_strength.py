@@ -7,4 +7,18 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    run()
+    run(
+        "closed_logs",
+        "append_writer",
+        "upkeep",
+        "settle_writer_v1",
+        "append_events_v2",
+        "guard_log_table_v1",
+        "partition_log_v1",
+        "anchor_heads_v1",
+        "snapshot",
+        "look_v1",
+        "subject_key",
+        "subject_keys_to_wrap_v1",
+    )
+    run("ownership_v2")

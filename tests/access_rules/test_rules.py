@@ -13,9 +13,11 @@ from domain.access import (
     CreateApiKey,
     Email,
     EmailClaim,
+    EmailDigest,
     KeyId,
     RegisterUser,
     RevokeApiKey,
+    UserEnrolled,
     UserId,
     UserRegistered,
 )
@@ -27,8 +29,22 @@ TENANT, KEY, ANA = TenantId("t1"), KeyId("k1"), Email("ana@example.org")
 ARGON2ID = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
 PERMISSIONS = ("invoicing.invoice.read",)
 YEAR_END = datetime(2026, 12, 31, tzinfo=UTC)
+
+
+def digest_of(email: Email) -> EmailDigest:
+    return EmailDigest(email[::-1])
+
+
 registered = UserRegistered(
     user=UserId("u1"), email=ANA, password_hash=ARGON2ID, tenant=TENANT, permissions=PERMISSIONS
+)
+enrolled = UserEnrolled(
+    user=UserId("u1"),
+    email=ANA,
+    email_digest=digest_of(ANA),
+    password_hash=ARGON2ID,
+    tenant=TENANT,
+    permissions=PERMISSIONS,
 )
 created = ApiKeyCreated(
     key=KEY,
@@ -53,6 +69,7 @@ def register(user: str, email: Email = ANA) -> RegisterUser:
     return RegisterUser(
         user=UserId(user),
         email=email,
+        email_digest=digest_of(email),
         password_hash=ARGON2ID,
         tenant=TENANT,
         permissions=PERMISSIONS,
@@ -60,10 +77,14 @@ def register(user: str, email: Email = ANA) -> RegisterUser:
 
 
 def test_a_person_is_let_in() -> None:
-    given().when(register("u1")).then(registered)
+    given().when(register("u1")).then(enrolled)
 
 
 def test_an_address_has_one_account() -> None:
+    given(enrolled).when(register("u2")).then_refused("access.email_taken")
+
+
+def test_an_address_that_was_registered_in_clear_has_its_account() -> None:
     given(registered).when(register("u2")).then_refused("access.email_taken")
 
 
@@ -94,6 +115,7 @@ def test_there_must_be_a_key_to_revoke() -> None:
 def test_what_is_known_of_a_key_and_of_an_address_is_little() -> None:
     assert ApiKey.at(key=KEY).fold([created, revoked]) == ApiKey(known=True, revoked=True)
     assert EmailClaim.at(email=ANA).fold([registered]) == EmailClaim(taken=True)
+    assert EmailClaim.at(email_digest=digest_of(ANA)).fold([enrolled]) == EmailClaim(taken=True)
 
 
 keys = st.sampled_from([KeyId("k1"), KeyId("k2")])
@@ -118,5 +140,5 @@ def test_a_key_is_made_once_and_never_comes_back(sequence: list[Command]) -> Non
     for key in ("k1", "k2"):
         of_key = [type(event) for event in history if f"key:{key}" in event.tags]
         assert of_key in ([], [ApiKeyCreated], [ApiKeyCreated, ApiKeyRevoked])
-    emails = [event.email for event in history if isinstance(event, UserRegistered)]
+    emails = [event.email for event in history if isinstance(event, UserEnrolled)]
     assert len(emails) == len(set(emails))

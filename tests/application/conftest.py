@@ -14,4 +14,4 @@ def store() -> Store:
 
 @pytest.fixture
 def bus(store: Store) -> Bus:
-    return Bus(store, companions=companions)
+    return Bus(store, vault=store.vault, companions=companions)

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from adapters.memory import FixedClock, MemoryEventStore
+from adapters.memory import FixedClock, MemoryEventStore, MemorySubjectKeys
 from application import codec
 from application.kernel import EVERYTHING, Context
 from application.ports import Append
+from application.vault import Vault
 from domain.ids import TenantId
 from domain.invoicing import DraftInvoice, InvoiceId, IssueInvoice
 from domain.kernel import Event
@@ -31,6 +32,7 @@ class Store(MemoryEventStore):
     def __init__(self) -> None:
         super().__init__(FixedClock(datetime(2026, 5, 2, tzinfo=UTC)))
         self.appends = 0
+        self.vault = Vault(MemorySubjectKeys(self))
         self.rival: Callable[[], Awaitable[object]] | None = None
         self.rival_comes_again = False
 
@@ -47,7 +49,7 @@ class Store(MemoryEventStore):
         await super().append(TENANT, Append(events=tuple(new)))
 
     async def history(self, tenant: TenantId = TENANT) -> list[Event]:
-        return [codec.decode(stored) async for stored in self.read(tenant)]
+        return await self.vault.read(tenant, [stored async for stored in self.read(tenant)])
 
 
 def draft(invoice: str = ONE, *, returned: bool = False) -> DraftInvoice:

@@ -102,7 +102,7 @@ async def test_a_hot_series_takes_few_appends_and_has_no_gap(bus: Bus, store: St
 
 
 async def test_two_processes_share_a_hot_series_without_a_gap(store: Store) -> None:
-    buses = [Bus(store), Bus(store)]
+    buses = [Bus(store, vault=store.vault), Bus(store, vault=store.vault)]
     invoices = [f"i{n}" for n in range(HOT)]
     await buses[0].execute_many([draft(each) for each in invoices], context())
     await asyncio.gather(
@@ -158,7 +158,7 @@ async def test_a_conflict_may_turn_into_a_refusal(bus: Bus, store: Store) -> Non
 
 
 async def test_who_never_gets_a_turn_is_told_after_some_time(store: Store) -> None:
-    bus = Bus(store, seconds_max=0.05)
+    bus = Bus(store, vault=store.vault, seconds_max=0.05)
 
     async def rival() -> None:
         await store.happened(drafted())
@@ -285,7 +285,7 @@ commands: st.SearchStrategy[Command] = st.one_of(
 async def test_the_bus_decides_as_the_rules_alone_do(sequence: list[Command], at_once: int) -> None:
     """Whether one by one or many at once, with states kept or read anew."""
     store = Store()
-    bus = Bus(store)
+    bus = Bus(store, vault=store.vault)
     for start in range(0, len(sequence), at_once):
         await bus.execute_many(sequence[start : start + at_once], context())
     history = await store.history()
@@ -293,4 +293,6 @@ async def test_the_bus_decides_as_the_rules_alone_do(sequence: list[Command], at
     for each in ("a", "b", "c"):
         boundary = Invoice.at(invoice=each)
         assert await bus.fold(TENANT, boundary) == boundary.fold(history)
-    assert await Bus(store).fold(TENANT, Series.at(series=A)) == Series.at(series=A).fold(history)
+    assert await Bus(store, vault=store.vault).fold(TENANT, Series.at(series=A)) == Series.at(
+        series=A
+    ).fold(history)

@@ -9,7 +9,7 @@ from adapters.memory import FixedClock, MemoryEventStore
 from application import codec, states
 from application.bus import Bus
 from application.kernel import EVERYTHING, Context
-from application.ports import Append, BoundaryQuery, Snapshot
+from application.ports import Append, BoundaryQuery, Look
 from domain.ids import TenantId
 from domain.invoicing import DraftInvoice, Invoice, InvoiceDrafted, InvoiceId, IssueInvoice, Series
 from tests.invoicing.examples import LINES, MAY_2, ONE, A
@@ -30,11 +30,11 @@ class WatchedStore(MemoryEventStore):
 
     async def look(
         self, tenant: TenantId, boundaries: Sequence[BoundaryQuery], keys: Sequence[str] = ()
-    ) -> Snapshot:
-        snapshot = await super().look(tenant, boundaries, keys)
+    ) -> Look:
+        look = await super().look(tenant, boundaries, keys)
         self.asked.append({boundary.tag: boundary.after for boundary in boundaries})
-        self.sent.append(len(snapshot.events))
-        return snapshot
+        self.sent.append(len(look.events))
+        return look
 
 
 @pytest.fixture

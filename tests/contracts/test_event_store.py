@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from application import ports
 from application.ports import (
     Append,
     AppendConflict,
@@ -19,47 +20,15 @@ from application.ports import (
     StoredEvent,
 )
 from domain.ids import TenantId
+from tests.contracts.events import BOLT, NUT, SHELF, all_of, event, key, positions
 
-BOLT, NUT, SHELF = "item:bolt", "item:nut", "shelf:7"
 MANY = 200
-
-
-def event(kind: str = "Counted", *tags: str, data: str = "{}") -> NewEvent:
-    return NewEvent(
-        type=kind,
-        tags=tuple(sorted(tags)),
-        data=data,
-        actor="user:ana",
-        correlation_id="request-1",
-        causation_id="command-1",
-    )
-
-
-def key(name: str, result: str = "first") -> KeyedResult:
-    return KeyedResult(key=name, fingerprint="f", result=result)
 
 
 async def append(
     store: EventStore, tenant: TenantId, *events: NewEvent, keys: tuple[KeyedResult, ...] = ()
 ) -> int:
     return await store.append(tenant, Append(events=events, keys=keys))
-
-
-async def all_of(store: EventStore, tenant: TenantId) -> list[StoredEvent]:
-    return [stored async for stored in store.read(tenant)]
-
-
-async def positions(
-    store: EventStore,
-    tenant: TenantId,
-    *query: QueryItem,
-    after: int = 0,
-    until: int | None = None,
-    limit: int | None = None,
-    backwards: bool = False,
-) -> list[int]:
-    found = store.read(tenant, query, after=after, until=until, limit=limit, backwards=backwards)
-    return [stored.position async for stored in found]
 
 
 @pytest.fixture
@@ -287,6 +256,23 @@ async def test_a_look_finds_each_boundary_from_where_it_was_read(
     )
     assert look.head == 5
     assert [each.position for each in look.events] == [2, 4]
+
+
+async def test_a_look_names_the_boundary_that_holds_too_much(
+    shelf: EventStore, tenant: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "LOOK_EVENTS_MAX", 1)
+    look = await shelf.look(
+        tenant,
+        [
+            BoundaryQuery(tag=NUT, types=("Counted",)),
+            BoundaryQuery(tag=SHELF, types=("Moved",)),
+            BoundaryQuery(tag=BOLT, types=("Counted", "Moved")),
+            BoundaryQuery(tag=BOLT, types=("Counted", "Moved"), after=1),
+        ],
+    )
+    assert [each.position for each in look.events] == [2, 3]
+    assert sorted(look.long) == [1, 2]
 
 
 async def test_a_look_finds_the_results_of_known_keys(store: EventStore, tenant: TenantId) -> None:

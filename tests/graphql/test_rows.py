@@ -49,7 +49,9 @@ async def test_the_past_of_the_system_is_shown_to_its_owner_only(runtime: Runtim
     one, two = await make_tenant(runtime), await make_tenant(runtime)
     head = await runtime.store.head(SYSTEM_TENANT)
     for tenant, seen in ((one, True), (two, False)):
-        row = await row_as_of(runtime.store, Tenants, everything(tenant), one.id, head)
+        row = await row_as_of(
+            runtime.store, Tenants, everything(tenant), one.id, head, vault=runtime.vault
+        )
         assert (row is not None) is seen
 
 

@@ -11,13 +11,14 @@ from adapters.memory import (
     MemoryBlobs,
     MemoryEventStore,
     MemoryStaging,
+    MemorySubjectKeys,
     SilentProgress,
 )
-from application import codec
 from application.bus import Bus
 from application.jobs import Task, Workplace, companions, do_job, job_kinds
 from application.kernel import EVERYTHING, Context, Outcome, build
 from application.ports import Append, StagedError, StagedRow
+from application.vault import Vault
 from domain.ids import BatchId, JobId, TenantId
 from domain.imports import IngestRows, OpenImportBatch, PromoteImportBatch, ValidateImportBatch
 from domain.imports.columns import GivenMapping
@@ -100,6 +101,7 @@ class Office:
         self.clock = FixedClock(datetime(2026, 5, 1, 9, tzinfo=UTC))
         self.power = Power()
         self.store = MortalStore(self.clock, self.power)
+        self.keys = MemorySubjectKeys(self.store)
         self.staging = MortalStaging(self.power)
         self.steps_to_live = PLENTY  # Of the worker, counted while it works.
         self._folder = folder
@@ -109,7 +111,7 @@ class Office:
     def start(self) -> Workplace:
         """Start a process; it knows nothing but what the former one left."""
         self.place = Workplace(
-            bus=Bus(self.store, companions=companions),
+            bus=Bus(self.store, vault=Vault(self.keys), companions=companions),
             store=self.store,
             staging=self.staging,
             blobs=MemoryBlobs(self._folder),
@@ -182,7 +184,8 @@ class Office:
         self.steps_to_live, self.power.left = self.power.left, PLENTY
 
     async def history(self, tenant: TenantId = TENANT) -> list[Event]:
-        return [codec.decode(stored) async for stored in self.store.read(tenant)]
+        stored = [each async for each in self.store.read(tenant)]
+        return await Vault(self.keys).read(tenant, stored)
 
     async def invoices(self) -> dict[str, InvoiceRow]:
         """Return the invoices of the books by number; their ids are new in each run."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from domain.access import ApiKeyCreated, ApiKeyRevoked, Email, KeyId, UserId, UserRegistered
+from domain.access import ApiKeyCreated, ApiKeyRevoked, Email, KeyId, UserEnrolled, UserId
 from domain.ids import BatchId, JobId, TenantId
 from domain.invoicing import InvoiceIssued, InvoiceRecorded, Line
 from domain.jobs import (
@@ -282,7 +282,7 @@ def test_a_key_is_shown_until_it_is_revoked_and_after() -> None:
 
 def test_a_person_is_found_by_address() -> None:
     argon2id = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
-    registered = UserRegistered(
+    registered = UserEnrolled(
         user=UserId("u1"),
         email=Email("ana@example.org"),
         password_hash=argon2id,

@@ -16,12 +16,12 @@ import msgspec
 
 from adapters.access import owner_permissions
 from adapters.access.passwords import hash_password
-from adapters.postgres.projector import Projector, projections
+from adapters.postgres.projector import Projector, consumer_names, projections
 from adapters.postgres.queries_time import wait_for
 from adapters.redis.hub import HeadMoved
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings
-from application.access import new_api_key
+from application.access import email_fields, new_api_key
 from application.kernel import Context, build
 from domain.access import CreateApiKey, RegisterUser
 from domain.ids import SYSTEM_TENANT, TenantId
@@ -54,9 +54,10 @@ async def make_tenant(
     text, fields = new_api_key(runtime.clock)
     email = f"owner@{slug}.example"
     about = {"tenant": tenant, "permissions": may}
+    address = await email_fields(runtime.vault, email)
     for command, given in (
         (CreateApiKey, {**about, **fields, "name": "test", **of_key}),
-        (RegisterUser, {**about, "email": email, "password_hash": hash_password(PASSWORD)}),
+        (RegisterUser, {**about, **address, "password_hash": hash_password(PASSWORD)}),
     ):
         done = await runtime.bus.execute(build(command, given, runtime.clock), OPERATOR)
     await until_projected(runtime, SYSTEM_TENANT, done.position)
@@ -65,9 +66,9 @@ async def make_tenant(
 
 async def until_projected(runtime: Runtime, tenant: TenantId, position: int) -> None:
     """Wait until every read model shows the log up to *position*."""
-    for consumers in projections():
+    for consumers in consumer_names():
         for name in consumers:
-            if (name in projections()[1]) == (tenant == SYSTEM_TENANT):
+            if (name in consumer_names()[1]) == (tenant == SYSTEM_TENANT):
                 await wait_for(runtime.pool, tenant, name, position, 10)
 
 
@@ -75,7 +76,7 @@ async def until_projected(runtime: Runtime, tenant: TenantId, position: int) -> 
 async def projecting(settings: Settings) -> AsyncIterator[Runtime]:
     """Run a projector that hears the hints of others, and lend its runtime."""
     async with open_runtime(settings) as runtime, runtime.hub.listen() as news:
-        projector = Projector(runtime.pool, *projections())
+        projector = Projector(runtime.pool, *projections(runtime.vault))
 
         async def hear() -> None:
             while True:

@@ -1,0 +1,186 @@
+"""Write the log of a tenant into one file that can be checked and read without a database.
+
+It is written under another name and renamed when it is complete, so that a file of the given
+name is always a whole one.
+"""
+
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+import psycopg
+from msgspec import Struct
+
+from adapters.audit.chain import PROGRESS_EVENTS, Progress, silent
+from adapters.audit.form import (
+    ENCODER,
+    Anchored,
+    Header,
+    Line,
+    Trailer,
+    described,
+    written,
+)
+from adapters.audit.log import read_head, reading
+from adapters.audit.recipe import FIRST_LINK
+from adapters.audit.registry import Owner
+from adapters.audit.rows import read_rows
+from adapters.postgres.connections import unavailable
+from application.codec import event_types
+from application.errors import Conflict, Malformed, Unavailable
+from application.ports import Clock
+
+PACKING: Final = 3
+"""Of zlib's levels the last one that keeps up with the database."""
+
+GZIP: Final = 31
+PIECE_BYTES: Final = 1 << 20
+PART: Final = ".part"
+
+
+class Exported(Struct, frozen=True, kw_only=True):
+    """What was written. The head and the SHA-256 of the file are in hex."""
+
+    tenant: str
+    file: str
+    events: int
+    head: str
+    sha256: str
+    size_bytes: int
+
+
+def export(
+    url: str,
+    owner: Owner,
+    to: Path,
+    *,
+    clock: Clock,
+    anchors: Iterable[Anchored] = (),
+    force: bool = False,
+    on_progress: Progress = silent,
+) -> Exported:
+    """Write the log of *owner* to the file *to*, which must not be there unless with *force*.
+
+    Raises:
+        Conflict: The file is there.
+        Malformed: The folder of the file is not there.
+        Unavailable: The disk is full or closed, or PostgreSQL does not answer.
+
+    """
+    if to.exists() and not force:
+        raise Conflict(
+            "audit.file_exists", f"{to.name} is there already.", hint="Name another, or --force."
+        )
+    header = Header(
+        tenant=owner.tenant,
+        slug=owner.slug,
+        name=owner.name,
+        country=owner.country,
+        made_at=clock.now(),
+        recipe=described(owner.tenant),
+        types=schemas(),
+        anchors=tuple(anchors),
+    )
+    try:
+        with complete(to) as file, reading(url, owner.tenant) as connection:
+            head = read_head(connection, owner.tenant)
+            paper = _Paper(file)
+            paper.write(header)
+            done, link = 0, FIRST_LINK
+            for record in read_rows(connection, owner.tenant):
+                paper.write(written(record))
+                done, link = done + 1, record.hash
+                if done % PROGRESS_EVENTS == 0:
+                    on_progress(done, head[0] if head else 0)
+            paper.close(done, link)
+    except psycopg.OperationalError as error:
+        raise unavailable(error) from error
+    on_progress(done, done)
+    return Exported(
+        tenant=owner.tenant,
+        file=str(to),
+        events=done,
+        head=link.hex(),
+        sha256=paper.file_sha256,
+        size_bytes=to.stat().st_size,
+    )
+
+
+def schemas() -> dict[str, dict[str, object]]:
+    """Describe every event type there is, those that are written no more among them."""
+    return {name: msgspec.json.schema(kind) for name, kind in sorted(event_types().items())}
+
+
+class _Paper:
+    """Lines on their way through the packing into the file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._packing = zlib.compressobj(PACKING, zlib.DEFLATED, GZIP)
+        self._buffer = bytearray()
+        self._lines = sha256()
+        self._packed = sha256()
+
+    @property
+    def file_sha256(self) -> str:
+        return self._packed.hexdigest()
+
+    def write(self, line: Line) -> None:
+        self._buffer += ENCODER.encode(line)
+        self._buffer += b"\n"
+        if len(self._buffer) >= PIECE_BYTES:
+            self._empty()
+
+    def close(self, events: int, link: bytes) -> None:
+        """Write the trailer over all that was written, and the end of the packed data."""
+        self._empty()
+        sealed = self._lines.hexdigest()
+        self.write(Trailer(events=events, position=events, hash=link.hex(), sha256=sealed))
+        self._empty()
+        self._put(self._packing.flush())
+
+    def _empty(self) -> None:
+        self._lines.update(self._buffer)
+        self._put(self._packing.compress(self._buffer))
+        self._buffer.clear()
+
+    def _put(self, packed: bytes) -> None:
+        self._packed.update(packed)
+        self._file.write(packed)
+
+
+@contextmanager
+def complete(to: Path) -> Iterator[BinaryIO]:
+    """Give a file that gets the name *to* when the block ends well, and else is gone.
+
+    Raises:
+        Malformed: The folder of the file is not there.
+        Unavailable: The disk is full, or the folder closed.
+
+    """
+    part = to.with_name(to.name + PART)
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(to)
+    except FileNotFoundError:
+        raise Malformed(
+            "audit.no_folder",
+            f"There is no folder for {to.name}.",
+            hint="Make it first, or name a file elsewhere.",
+        ) from None
+    except OSError as error:
+        raise Unavailable(
+            "audit.not_written",
+            f"{to.name} can't be written: {error.strerror}.",
+            hint="Make room or open the folder, and ask again.",
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,221 @@
+"""Read and verify an export, from the file alone: whole, unedited, and a chain without a break.
+
+The file may come from anybody: nothing of it is believed before it is checked, and no more than
+a line of it is held.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from typing import IO, Any, Final, Protocol, cast
+
+import msgspec
+from msgspec import Struct
+
+from adapters.anchors.mark import Mark
+from adapters.audit.chain import Chain, Finding, Progress, silent
+from adapters.audit.form import (
+    DECODER,
+    LINE_BYTES_MAX,
+    AnyLine,
+    EventLine,
+    Header,
+    KeyLine,
+    Trailer,
+)
+from adapters.audit.form import read as read_record
+from adapters.audit.log import Verified, verified
+from adapters.audit.recipe import FIRST_LINK, Record, Unfit
+from application.errors import Malformed
+from domain.ids import TenantId
+
+PIECE_BYTES: Final = 1 << 20
+
+
+class Damaged(Unfit):
+    """The file is not as it was written."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(None, reason)
+
+
+class Readable(Protocol):
+    """As much of a file as is asked of one here."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """What a file is, and what came of verifying it. The hash over the file itself is in hex."""
+
+    header: Header
+    trailer: Trailer | None
+    verified: Verified
+    sha256: str
+    keys: int
+
+
+class Log:
+    """A file under way: its header first, then its records, then what its end says."""
+
+    def __init__(self, file: Readable) -> None:
+        self._lines = _lines(file)
+        self._digest = sha256()
+        self.header = self._read_header()
+        self.trailer: Trailer | None = None
+        self.keys: list[KeyLine] = []
+
+    def records(self) -> Iterator[Record]:
+        """Give the events in the order they stand in, then read the end of the file.
+
+        Raises:
+            Damaged: The file is cut off, edited, or holds what does not belong there.
+            Unfit: An event that no append could have written.
+
+        """
+        for number, text in self._lines:
+            line = _decoded(number, text)
+            match line:
+                case EventLine() if not self.keys:
+                    yield read_record(line)
+                case KeyLine():
+                    self.keys.append(line)
+                case Trailer():
+                    self._close(line)
+                    return
+                case EventLine() | Header():
+                    raise Damaged(f"Line {number} does not belong where it stands.")
+            self._digest.update(text)
+        raise Damaged("The file ends before its trailer: it was cut off.")
+
+    def _read_header(self) -> Header:
+        number, text = next(self._lines, (1, b""))
+        line = _decoded(number, text)
+        if not isinstance(line, Header):
+            raise Damaged("The first line is no header of an export.")
+        self._digest.update(text)
+        return line
+
+    def _close(self, trailer: Trailer) -> None:
+        if trailer.sha256 != self._digest.hexdigest():
+            raise Damaged("The trailer's SHA-256 is not that of the lines: the file was edited.")
+        if (extra := next(self._lines, None)) is not None:
+            raise Damaged(f"Line {extra[0]} stands behind the trailer.")
+        self.trailer = trailer
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open an export.
+
+    Raises:
+        Malformed: It can't be read.
+
+    """
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise Malformed(
+            "audit.unreadable_file",
+            f"{path.name} can't be read: {error.strerror}.",
+            hint="Name a file that `asiento audit export` made.",
+        ) from None
+
+
+def verify_file(
+    path: Path,
+    on_progress: Progress = silent,
+    mark_of: Callable[[Header], Mark | None] = lambda _header: None,
+) -> Checked:
+    """Verify an export, and that its log passes through the anchored head of it.
+
+    Raises:
+        Malformed: It is no export at all.
+
+    """
+    with open_log(path) as file:
+        hashing = _Hashing(file)
+        try:
+            log = Log(hashing)
+        except Damaged as error:
+            raise Malformed(
+                "audit.no_export",
+                f"{path.name} is no export: {error}",
+                hint="Name a file that `asiento audit export` made.",
+            ) from None
+        chain, mark = Chain(TenantId(log.header.tenant)), mark_of(log.header)
+        found = follow(log, chain, on_progress, mark)
+        hashing.drain()
+    trailer = log.trailer
+    stated = bytes.fromhex(trailer.hash) if trailer else FIRST_LINK
+    return Checked(
+        header=log.header,
+        trailer=trailer,
+        verified=verified(log.header.tenant, chain, stated, found),
+        sha256=hashing.hexdigest(),
+        keys=len(log.keys),
+    )
+
+
+def follow(
+    log: Log, chain: Chain, on_progress: Progress = silent, mark: Mark | None = None
+) -> Finding | None:
+    """Follow the chain of a file to its end, and compare the end with the trailer."""
+    records = mark.watch(chain, log.records()) if mark else log.records()
+    found = chain.follow(records, lambda done: on_progress(done, 0))
+    trailer = log.trailer
+    if found is not None or trailer is None:
+        return found
+    if trailer.events != trailer.position:
+        return Finding(chain.done, "head", "The trailer's count and position are not the same.")
+    found = chain.end(trailer.position, bytes.fromhex(trailer.hash))
+    return found or (mark.compare(chain) if mark else None)
+
+
+class _Hashing:
+    """A file that is hashed as it is read, so that one reading is enough."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size)
+        self._digest.update(piece)
+        return piece
+
+    def drain(self) -> None:
+        while self.read(PIECE_BYTES):
+            pass
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _lines(file: Readable) -> Iterator[tuple[int, bytes]]:
+    """Unpack line by line, each with its number and its line feed."""
+    packed = cast("Any", file)  # Any: all that is asked of it is to be read.
+    unpacked = io.BufferedReader(gzip.GzipFile(fileobj=packed), PIECE_BYTES)
+    for number in count(1):
+        try:
+            text = unpacked.readline(LINE_BYTES_MAX)
+        except EOFError:
+            raise Damaged(f"The file is cut off in line {number}.") from None
+        except (gzip.BadGzipFile, zlib.error):
+            raise Damaged(f"The packed data is damaged in or behind line {number}.") from None
+        if not text:
+            return
+        if not text.endswith(b"\n"):
+            raise Damaged(f"Line {number} is cut off, or too long to be one of an export.")
+        yield number, text
+
+
+def _decoded(number: int, text: bytes) -> AnyLine:
+    try:
+        line: AnyLine = DECODER.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Damaged(f"Line {number} is not a line of an export: {error}.") from None
+    return line

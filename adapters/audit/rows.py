@@ -1,0 +1,102 @@
+"""The events of a log as PostgreSQL's binary COPY sends them, a row at a time, in order.
+
+Every field is taken as its bytes; only the list of tags is joined by the server, which also
+tells whether it was a plain one, as the hash can't.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from adapters.audit.recipe import LINK_BYTES, Record, Unfit
+from domain.ids import TenantId
+
+Connection = psycopg.Connection[tuple[Any, ...]]  # Any: rows of several shapes.
+
+# What has a fixed length comes first, the lengths of the rest with it: one call reads it all.
+EVENTS: LiteralString = """
+COPY (
+    SELECT position, recorded_at, hash,
+           tags = string_to_array(array_to_string(tags, chr(31), chr(30)), chr(31)),
+           octet_length(type), octet_length(array_to_string(tags, chr(31))),
+           octet_length(actor), octet_length(correlation_id), octet_length(causation_id),
+           octet_length(data),
+           type, array_to_string(tags, chr(31)), actor, correlation_id, causation_id, data
+    FROM event WHERE tenant_id = {} AND position > {} ORDER BY position
+) TO STDOUT (FORMAT binary)
+"""
+FIXED: Final = struct.Struct(f">hiqiqi{LINK_BYTES}si?" + "ii" * 6)
+PREFIXES: Final = (16, 8, 8, LINK_BYTES, 1, *[4] * 6)
+"""How many fields there are, and the length that is sent before each of the first ten."""
+
+PREFIX_BYTES: Final = 4
+INT8_BYTES: Final = 8
+SIGNATURE_BYTES: Final = 19
+END: Final = b"\xff\xff"
+EPOCH_MICROS: Final = 946_684_800_000_000
+"""PostgreSQL counts time from 2000-01-01; its infinities are the ends of an int64."""
+
+INFINITE: Final = frozenset({2**63 - 1, -(2**63)})
+
+
+def read_rows(connection: Connection, tenant: TenantId, after: int = 0) -> Iterator[Record]:
+    """Stream the events of *tenant* after a position, by position.
+
+    Raises:
+        Unfit: A row holds what no append could have written.
+
+    """
+    statement = sql.SQL(EVENTS).format(sql.Literal(tenant), sql.Literal(after))
+    with connection.cursor().copy(statement) as copy:
+        first = bytes(copy.read())[SIGNATURE_BYTES:]
+        if first and first != END:
+            yield read_row(first)
+        for row in copy:
+            if row != END:
+                yield read_row(bytes(row))
+
+
+def read_row(row: bytes) -> Record:
+    """Read one row of EVENTS.
+
+    Raises:
+        Unfit: It holds what no append could have written.
+
+    """
+    # fmt: off
+    try:
+        (
+            fields, at, position, at2, time, at3, link, at4, plain,
+            p1, kind, p2, tags, p3, actor, p4, correlation, p5, causation, p6, _data,
+        ) = FIXED.unpack_from(row)
+    except struct.error:
+        raise Unfit(None, "A row can't be read.") from None
+    # fmt: on
+    if (fields, at, at2, at3, at4, p1, p2, p3, p4, p5, p6) != PREFIXES:
+        raise Unfit(
+            position if at == INT8_BYTES else None,
+            f"A field is missing (NULL), or its hash is not {LINK_BYTES} bytes long.",
+        )
+    if not plain:
+        raise Unfit(position, "Its tags are no plain list of texts without a U+001F.")
+    if time in INFINITE:
+        raise Unfit(position, "Its time of recording is infinite.")
+    kind += (start := FIXED.size + PREFIX_BYTES)
+    tags += (tags_at := kind + PREFIX_BYTES)
+    actor += (actor_at := tags + PREFIX_BYTES)
+    correlation += (correlation_at := actor + PREFIX_BYTES)
+    causation += (causation_at := correlation + PREFIX_BYTES)
+    return Record(
+        position,
+        row[start:kind],
+        row[tags_at:tags],
+        time + EPOCH_MICROS,
+        row[actor_at:actor],
+        row[correlation_at:correlation],
+        row[causation_at:causation],
+        row[causation + PREFIX_BYTES :],
+        link,
+    )

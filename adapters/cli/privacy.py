@@ -1,0 +1,117 @@
+"""`asiento personal`: data subjects, forgetting one, and changing the master key."""
+
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+from msgspec import Struct
+
+from adapters.cli.derived import outcome_shown
+from adapters.cli.options import TenantOption
+from adapters.cli.output import Result, Table, progress
+from adapters.cli.session import find_tenant, operator, with_runtime
+from adapters.postgres.locks import held
+from adapters.postgres.subject_keys import Forgettable, list_subjects, wrap_again
+from adapters.runtime import Runtime
+from application.errors import Conflict, Malformed
+from application.kernel import Outcome, build
+from domain.ids import SYSTEM_TENANT, TenantId
+from domain.privacy import ForgetSubject
+
+SYSTEM: Final = "system"
+PAGE: Final = 1_000
+LOCK: Final = "personal.rotate"
+
+
+class Rotated(Struct, frozen=True, kw_only=True):
+    """The current master key, how many keys were wrapped with it, and whether it is new."""
+
+    master: str
+    keys: int
+    made: bool
+
+
+def forget(
+    *,
+    tenant: TenantOption,
+    subject: Annotated[str, Parameter(help="Such as `customer_code:C7`, or `user:ID`.")],
+    reason: Annotated[str, Parameter(help="It stays in the log: name nobody in it.")],
+) -> Result:
+    """Forget what is sealed about a person, for ever.
+
+    Users belong to the tenant `system`.
+    """
+    kind, colon, value = subject.partition(":")
+    if not colon:
+        raise Malformed(
+            "privacy.bad_subject",
+            f"{subject!r} names nobody.",
+            hint="Write KIND:VALUE, such as customer_code:C7.",
+        )
+    given = {"kind": kind, "value": value, "reason": reason}
+
+    async def work(runtime: Runtime) -> Outcome:
+        owner = await _tenant(runtime, tenant)
+        command = build(ForgetSubject, given, runtime.clock)
+        return await runtime.bus.execute(command, operator(owner))
+
+    return outcome_shown(with_runtime(work))
+
+
+def list_all(*, tenant: TenantOption) -> Result:
+    """List whose personal data is sealed, and who is forgotten; a row for each key."""
+
+    async def work(runtime: Runtime) -> list[Forgettable]:
+        owner = await _tenant(runtime, tenant)
+        found: list[Forgettable] = []
+        last = ("", -1)
+        while page := await list_subjects(runtime.pool, owner, last, PAGE):
+            found += page
+            last = (page[-1].subject, page[-1].generation)
+        return found
+
+    found = with_runtime(work)
+    rows = [(e.subject, e.generation, e.created_at, e.forgotten_at or "") for e in found]
+    columns = ("SUBJECT", "KEY", "SINCE", "FORGOTTEN")
+    return Result(document=found, people=(Table(columns, rows),))
+
+
+def rotate() -> Result:
+    """Wrap the keys of all data subjects with a new master key. No event changes.
+
+    Where ASIENTO_MASTER_KEYS is set, put the new key first there; else one is made. Broken off,
+    it goes on where it was when it is called again.
+    """
+
+    async def work(runtime: Runtime) -> Rotated:
+        url = runtime.settings.database_url or ""
+        async with held(url, LOCK, seconds_max=0) as mine:
+            if not mine:
+                raise Conflict(
+                    "privacy.rotating",
+                    "Another process is changing the master key.",
+                    hint="Wait until it is done.",
+                )
+            keyring, left = runtime.keyring, await _wrap(runtime)
+            if left or keyring.file is None:
+                return Rotated(master=keyring.current, keys=left, made=False)
+            return Rotated(master=keyring.add(), keys=await _wrap(runtime), made=True)
+
+    done = with_runtime(work)
+    said = [f"{done.keys:,} keys are wrapped by the master key {done.master} now."]
+    if done.made:
+        said.append("Keep the former one as long as you keep backups from before.")
+    elif done.keys:
+        said.append("They were left from before; no new master key was made.")
+    return Result(document=done, people=(*said,))
+
+
+async def _wrap(runtime: Runtime) -> int:
+    with progress() as bars:
+        bar = bars.add_task("rotate", total=None, said="")
+        return await wrap_again(
+            runtime.pool, runtime.keyring, lambda done: bars.update(bar, completed=done)
+        )
+
+
+async def _tenant(runtime: Runtime, slug: str) -> TenantId:
+    return SYSTEM_TENANT if slug == SYSTEM else await find_tenant(runtime, slug)

@@ -1,0 +1,221 @@
+"""The history of one row of any read model, folded from its events a step at a time."""
+
+from collections.abc import AsyncIterator
+from typing import Final, LiteralString
+
+from msgspec import Struct
+
+from adapters.postgres.connections import tenant_transaction
+from adapters.postgres.queries import checked_first, get_row
+from adapters.postgres.queries_conditions import Model, owner_column, require, storage_tenant
+from adapters.runtime import Runtime
+from application.codec import check_tag, stored_names
+from application.errors import NotFound
+from application.history import (
+    HistoryEntry,
+    HistoryPage,
+    ImportSource,
+    changes,
+    command_of,
+)
+from application.kernel import EVERYTHING, Context
+from application.ports import QueryItem, StoredEvent
+from domain.ids import TenantId
+from domain.kernel import Event
+from projections.access import ApiKeyRow, ApiKeys, UserRow, Users
+from projections.imports import ImportBatches, ImportBatchRow
+from projections.jobs import JobRow, Jobs
+from projections.kernel import Row, events_of, read_models
+
+PAGE_EVENTS: Final = 500
+LINES: LiteralString = """
+SELECT lines FROM import_row
+WHERE tenant_id = %s AND batch = %s AND document = %s ORDER BY line
+"""
+
+
+class Step(Struct, frozen=True):
+    """An event, and the row before and after it."""
+
+    stored: StoredEvent
+    event: Event
+    before: Row | None
+    after: Row | None
+
+
+def find_model(name: str, context: Context) -> Model:
+    """Find a public read model by its name or its singular, in any spelling.
+
+    Raises:
+        NotFound: There is none of this name.
+        Forbidden: The caller may not read it.
+
+    """
+    for model in read_models().values():
+        if model.public and _spelled(name) in {_spelled(model.name), _spelled(_singular(model))}:
+            require(context, model.permission)
+            return model
+    raise NotFound(
+        "history.unknown_model",
+        f"There is no read model {name[:60]!r}.",
+        hint=f"Ask for one of {', '.join(readable_models(context))}.",
+    )
+
+
+def readable_models(context: Context) -> list[str]:
+    """Name the public read models that the caller may read, by their singular."""
+    return [
+        _singular(model)
+        for model in read_models().values()
+        if model.public and context.may(model.permission)
+    ]
+
+
+async def read_history(
+    runtime: Runtime,
+    context: Context,
+    name: str,
+    key: str,
+    *,
+    first: int | None = None,
+    after: int = 0,
+) -> HistoryPage:
+    """Tell the history of a row: up to *first* events after the position *after*.
+
+    Raises:
+        NotFound: There is no such read model, or no row of this key for the caller.
+        Forbidden: The caller may not read it.
+        Malformed: The key can't be one, or *first* is too much.
+
+    """
+    model, first = find_model(name, context), checked_first(first)
+    check_tag(f"{model.key}:{key}")
+    found: list[Step] = []
+    known = False
+    async for step in _steps(runtime, context, model, key):
+        known = True
+        if step.stored.position > after:
+            found.append(step)
+        if len(found) > first:
+            break
+    if not known:
+        raise NotFound(
+            "query.absent",
+            f"There is no {_singular(model)} {key[:60]}.",
+            hint="Ask for one that exists, by its id.",
+        )
+    telling = _Telling(runtime, context)
+    entries = [await telling.entry(step) for step in found[:first]]
+    return HistoryPage(entries=tuple(entries), has_next=len(found) > first)
+
+
+async def _steps(runtime: Runtime, context: Context, model: Model, key: str) -> AsyncIterator[Step]:
+    owner, row = owner_column(model, context), None
+    async for stored, event in _events(runtime, storage_tenant(model, context), model, key):
+        before: Row | None = row
+        row = model.apply(before, event)
+        seen = before if row is None else row
+        if owner is not None and getattr(seen, owner, None) != context.tenant:
+            return  # Another tenant's: for this caller it is not there.
+        yield Step(stored, event, before, row)
+
+
+async def _events(
+    runtime: Runtime, tenant: TenantId, model: Model, key: str
+) -> AsyncIterator[tuple[StoredEvent, Event]]:
+    """Read and open the events of a row, some at a time, as their keys are fetched together."""
+    query = [QueryItem(types=stored_names(events_of(model)), tags=(f"{model.key}:{key}",))]
+    after = 0
+    while True:
+        found = runtime.store.read(tenant, query, after=after, limit=PAGE_EVENTS)
+        some = [stored async for stored in found]
+        for stored, event in zip(some, await runtime.vault.read(tenant, some), strict=True):
+            yield stored, event
+            after = stored.position
+        if len(some) < PAGE_EVENTS:
+            return
+
+
+class _Telling:
+    """Says who and whence, each looked up once."""
+
+    def __init__(self, runtime: Runtime, context: Context) -> None:
+        self._pool = runtime.pool
+        self._context = context
+        self._names: dict[str, str | None] = {}
+        self._batches: dict[str, ImportBatchRow | None] = {}
+
+    async def entry(self, step: Step) -> HistoryEntry:
+        stored = step.stored
+        return HistoryEntry(
+            position=stored.position,
+            type=stored.type,
+            recorded_at=stored.recorded_at,
+            actor=stored.actor,
+            actor_name=await self._name(stored.actor),
+            command=command_of(stored.causation_id),
+            correlation_id=stored.correlation_id,
+            causation_id=stored.causation_id,
+            source=await self._source(step.event),
+            changes=changes(step.before, step.after),
+        )
+
+    async def _name(self, actor: str) -> str | None:
+        if actor not in self._names:
+            self._names[actor] = await self._look_up(actor)
+        return self._names[actor]
+
+    async def _look_up(self, actor: str) -> str | None:
+        """Name a user, a key or a job of the caller's own tenant."""
+        # Who may see a row may know who made it what it is.
+        anyone = Context(
+            tenant=self._context.tenant,
+            actor=self._context.actor,
+            permissions=frozenset({EVERYTHING}),
+            correlation_id=self._context.correlation_id,
+        )
+        kind, _, id_ = actor.partition(":")
+        model = ACTORS.get(kind)
+        match None if model is None else await get_row(self._pool, model, anyone, id_):
+            case UserRow(email=name) | ApiKeyRow(name=name) | JobRow(kind=name):
+                return name
+        return None
+
+    async def _source(self, event: Event) -> ImportSource | None:
+        batch: str | None = getattr(event, "batch", None)
+        if batch is None:
+            return None
+        row = await self._batch(batch)
+        return ImportSource(
+            batch=batch,
+            file_name=None if row is None else row.file_name,
+            job=None if row is None else row.job,
+            lines=() if row is None else await self._lines(batch, getattr(event, "number", None)),
+        )
+
+    async def _batch(self, batch: str) -> ImportBatchRow | None:
+        if not self._context.may(ImportBatches.permission):
+            return None
+        if batch not in self._batches:
+            row = await get_row(self._pool, ImportBatches, self._context, batch)
+            self._batches[batch] = row if isinstance(row, ImportBatchRow) else None
+        return self._batches[batch]
+
+    async def _lines(self, batch: str, document: str | None) -> tuple[int, ...]:
+        if document is None:
+            return ()
+        tenant = self._context.tenant
+        async with tenant_transaction(self._pool, tenant) as connection:
+            runs = await connection.execute(LINES, (tenant, batch, document))
+            return tuple(line for (lines,) in await runs.fetchall() for line in lines)
+
+
+ACTORS: Final[dict[str, Model]] = {"user": Users, "key": ApiKeys, "job": Jobs}
+
+
+def _singular(model: Model) -> str:
+    return model.row.__name__.removesuffix("Row")
+
+
+def _spelled(name: str) -> str:
+    return name.replace("_", "").replace("-", "").casefold()

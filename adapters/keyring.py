@@ -1,0 +1,165 @@
+"""The keyring: the master keys of an instance, which wrap the keys of data subjects.
+
+They come from ASIENTO_MASTER_KEYS, or from a file that is made once. The first is the current.
+"""
+
+import os
+import secrets
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from adapters.embedded.files import write_private
+from adapters.settings import Settings
+from application.errors import Malformed, Unavailable
+
+FILE: Final = "master-keys"
+IN_FILE: Final = f"the file {FILE} under ASIENTO_DATA"
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+ID_LENGTH_MAX: Final = 64
+SET: Final = "ASIENTO_MASTER_KEYS"
+
+
+class Keyring:
+    """Wraps keys with the current master key, and unwraps them with the one that wrapped them."""
+
+    def __init__(self, keys: Mapping[str, bytes], file: Path | None = None) -> None:
+        self._keys = dict(keys)
+        self._file = file
+        self._read_at = _changed_at(file)
+
+    @property
+    def current(self) -> str:
+        """The id of the master key that wraps what is wrapped from now on."""
+        self._read_again()
+        return next(iter(self._keys))
+
+    @property
+    def file(self) -> Path | None:
+        """Where the keys lie; None where a setting holds them."""
+        return self._file
+
+    def wrap(self, key: bytes, about: bytes) -> tuple[str, bytes]:
+        """Return the id of the current master key, and *key* wrapped by it."""
+        master, nonce = self.current, os.urandom(NONCE_BYTES)
+        return master, nonce + AESGCM(self._keys[master]).encrypt(nonce, key, about)
+
+    def unwrap(self, master: str, wrapped: bytes, about: bytes) -> bytes:
+        """Return the key that ``wrap`` was given.
+
+        Raises:
+            Unavailable: The master key is not here, or is another than it was.
+
+        """
+        if master not in self._keys:
+            self._read_again()
+        place = IN_FILE if self._file else SET
+        if master not in self._keys:
+            raise Unavailable(
+                "privacy.master_key_absent",
+                f"The master key {master} is not in {place}.",
+                hint="Put it back: personal data can't be read without it. Nothing was lost yet.",
+            )
+        try:
+            cipher = AESGCM(self._keys[master])
+            return cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], about)
+        except InvalidTag as error:
+            raise Unavailable(
+                "privacy.wrong_master_key",
+                f"The master key {master} in {place} is not the one that wrapped this key.",
+                hint="Put the right one back, under its id. Nothing was lost yet.",
+            ) from error
+
+    def add(self) -> str:
+        """Make a new current master key in the file, and return its id. The former ones stay."""
+        assert self._file is not None, "What a setting holds is changed there."
+        write_private(self._file, _line(_new_key()) + self._file.read_bytes())
+        return self.current
+
+    def _read_again(self) -> None:
+        """Look whether another process has made a new one."""
+        changed_at = _changed_at(self._file)
+        if self._file is not None and changed_at not in {0, self._read_at}:
+            self._keys = read_keys(self._file.read_text().split(), IN_FILE)
+            self._read_at = changed_at
+
+
+def open_keyring(settings: Settings) -> Keyring:
+    """Read the master keys of an instance; where there are none, make the first.
+
+    Raises:
+        Malformed: They can't be read.
+
+    """
+    if settings.asiento_master_keys:
+        return Keyring(read_keys(settings.asiento_master_keys.split(","), SET))
+    file = settings.data / FILE
+    if not file.exists():
+        _make_once(file)
+    return Keyring(read_keys(file.read_text().split(), IN_FILE), file)
+
+
+def read_keys(entries: list[str], place: str) -> dict[str, bytes]:
+    """Read ``id:base64`` entries.
+
+    Raises:
+        Malformed: One is no key of 32 bytes, or two have one id.
+
+    """
+    keys: dict[str, bytes] = {}
+    for entry in entries:
+        name, _, text = entry.strip().partition(":")
+        key = b""
+        with suppress(ValueError):
+            key = b64decode(text, validate=True)
+        fits = 0 < len(name) <= ID_LENGTH_MAX and name.isprintable() and name not in keys
+        if not fits or len(key) != KEY_BYTES:
+            raise Malformed(
+                "settings.bad_master_key",
+                f"Entry {len(keys) + 1} of {place} is no master key of its own id.",
+                hint=f"Write ID:BASE64 of {KEY_BYTES} random bytes, as `openssl rand -base64 32`.",
+            )
+        keys[name] = key
+    if not keys:
+        raise Malformed(
+            "settings.bad_master_key",
+            f"There is no master key in {place}.",
+            hint="Restore it from where you keep a copy.",
+        )
+    return keys
+
+
+def _make_once(file: Path) -> None:
+    """Make the first master key, unless another process is first."""
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        write_private(draft, _line(_new_key()))
+        with suppress(FileExistsError):
+            file.hardlink_to(draft)  # Unlike a rename, it leaves alone what is there.
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _new_key() -> bytes:
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def _line(key: bytes) -> bytes:
+    """Write a key under an id that no other key has."""
+    return f"{sha256(key).hexdigest()[:12]}:".encode() + b64encode(key) + b"\n"
+
+
+def _changed_at(file: Path | None) -> int:
+    """Return when the file was written; 0 where there is none, or none any more."""
+    try:
+        return file.stat().st_mtime_ns if file is not None else 0
+    except FileNotFoundError:
+        return 0

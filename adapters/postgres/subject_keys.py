@@ -1,0 +1,203 @@
+"""The keys of data subjects in PostgreSQL, each wrapped by a master key of the instance.
+
+Whether a key still opens is what the log says. That it is destroyed too is the work of a
+consumer, whose cursor makes sure that it is done.
+"""
+
+import secrets
+from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, LiteralString, TypeAlias
+
+import structlog
+from msgspec import Struct
+
+from adapters.keyring import KEY_BYTES, Keyring
+from adapters.postgres.connections import Connection, Pool, tenant_transaction
+from adapters.postgres.folding import Folded
+from application.codec import decode_data
+from application.ports import SubjectKey
+from domain.ids import SYSTEM_TENANT, TenantId
+from domain.privacy import SubjectForgotten
+
+BATCH: Final = 500
+WRAPPED_TOGETHER: Final = 1_000
+NOBODY: Final = ("00000000-0000-0000-0000-000000000000", "", -1)
+
+# What was forgotten more often than its generation says is gone, destroyed yet or not.
+FIND: LiteralString = """
+SELECT s.subject, s.times, k.generation, k.master,
+       CASE WHEN k.generation >= s.times THEN k.wrapped END
+FROM (
+    SELECT subject, (
+        SELECT count(*) FROM event_tag AS t
+        WHERE t.tenant_id = %(tenant)s AND t.tag = subject AND t.type = 'SubjectForgotten'
+    ) AS times
+    FROM unnest(%(subjects)s::text[]) AS subject
+) AS s
+LEFT JOIN subject_key AS k ON k.tenant_id = %(tenant)s AND k.subject = s.subject
+ORDER BY s.subject, k.generation
+"""
+# In their order, so that two processes that make the same keys do not lock each other out.
+MAKE: LiteralString = """
+INSERT INTO subject_key (tenant_id, subject, generation, wrapped, master)
+SELECT %s, * FROM unnest(%s::text[], %s::integer[], %s::bytea[], %s::text[])
+ON CONFLICT DO NOTHING
+"""
+FORGOTTEN: LiteralString = """
+SELECT position, data FROM event
+WHERE tenant_id = %s AND position > %s AND position <= %s AND type = 'SubjectForgotten'
+ORDER BY position LIMIT %s
+"""
+DESTROY: LiteralString = """
+UPDATE subject_key SET wrapped = NULL, forgotten_at = now()
+WHERE tenant_id = %s AND subject = %s AND generation <= %s AND wrapped IS NOT NULL
+"""
+TO_WRAP: LiteralString = """
+SELECT tenant_id::text, subject, generation, wrapped, master
+FROM subject_keys_to_wrap_v1(%s, %s, %s, %s, %s)
+"""
+# Only what is still as it was read: meanwhile a key may have been destroyed.
+WRAP: LiteralString = """
+UPDATE subject_key SET wrapped = %s, master = %s
+WHERE tenant_id = %s AND subject = %s AND generation = %s AND wrapped = %s
+"""
+LIST: LiteralString = """
+SELECT subject, generation, created_at, forgotten_at FROM subject_key
+WHERE tenant_id = %s AND position(':' IN subject) > 0 AND (subject, generation) > (%s, %s)
+ORDER BY subject, generation LIMIT %s
+"""
+Transaction: TypeAlias = Callable[[TenantId], AbstractAsyncContextManager[Connection]]
+"""Opens a transaction that sees one tenant."""
+
+log = structlog.get_logger()
+
+
+class Forgettable(Struct, frozen=True, kw_only=True):
+    """A key of a data subject, as it is listed."""
+
+    subject: str
+    generation: int
+    created_at: str
+    forgotten_at: str | None
+
+
+class PostgresSubjectKeys:
+    """Implements ``application.ports.SubjectKeys``."""
+
+    def __init__(self, transaction: Transaction, keyring: Keyring) -> None:
+        self._transaction = transaction
+        self._keyring = keyring
+
+    @classmethod
+    def of_pool(cls, pool: Pool, keyring: Keyring) -> "PostgresSubjectKeys":
+        return cls(lambda tenant: tenant_transaction(pool, tenant), keyring)
+
+    async def find(
+        self, tenant: TenantId, subjects: Collection[str], *, make: bool = False
+    ) -> list[SubjectKey]:
+        asked = {"tenant": tenant, "subjects": sorted(subjects)}
+        async with self._transaction(tenant) as connection:
+            rows = await (await connection.execute(FIND, asked)).fetchall()
+            if make and (missing := _missing(rows)):
+                await self._make(connection, tenant, missing)
+                rows = await (await connection.execute(FIND, asked)).fetchall()
+        return [
+            SubjectKey(
+                subject=subject,
+                generation=generation,
+                key=None
+                if wrapped is None
+                else self._keyring.unwrap(master, wrapped, _about(tenant, subject, generation)),
+            )
+            for subject, _, generation, master, wrapped in rows
+            if generation is not None
+        ]
+
+    async def _make(
+        self, connection: Connection, tenant: TenantId, missing: dict[str, int]
+    ) -> None:
+        made = [
+            self._keyring.wrap(secrets.token_bytes(KEY_BYTES), _about(tenant, subject, generation))
+            for subject, generation in missing.items()
+        ]
+        await connection.execute(
+            MAKE,
+            (
+                tenant,
+                list(missing),
+                list(missing.values()),
+                [wrapped for _, wrapped in made],
+                [master for master, _ in made],
+            ),
+        )
+
+
+async def destroy_keys(connection: Connection, tenant: TenantId, after: int, head: int) -> Folded:
+    """Destroy the keys of those whom the log says are forgotten. Again does no harm."""
+    found = await connection.execute(FORGOTTEN, (tenant, after, head, BATCH))
+    records = await found.fetchall()
+    for position, data in records:
+        event = decode_data(SubjectForgotten.__name__, data, position)
+        assert isinstance(event, SubjectForgotten), "It is asked for by type."
+        gone = await connection.execute(DESTROY, (tenant, event.subject, event.generation))
+        log.info("privacy.keys_destroyed", tenant=tenant, position=position, keys=gone.rowcount)
+    reached = records[-1][0] if len(records) == BATCH else head
+    return Folded(position=reached, events=len(records))
+
+
+async def wrap_again(pool: Pool, keyring: Keyring, on_progress: Callable[[int], None]) -> int:
+    """Wrap every key of every tenant with the current master key; return how many were not.
+
+    It may be broken off at any point: what is left is found the next time.
+
+    Raises:
+        Unavailable: A master key that wrapped some of them is not here; those before are done.
+
+    """
+    done, last = 0, NOBODY
+    while True:
+        async with tenant_transaction(pool, SYSTEM_TENANT) as connection:
+            asked = (keyring.current, *last, WRAPPED_TOGETHER)
+            rows = await (await connection.execute(TO_WRAP, asked)).fetchall()
+        for tenant in sorted({row[0] for row in rows}):
+            async with tenant_transaction(pool, tenant) as connection:
+                for _, subject, generation, wrapped, master in (r for r in rows if r[0] == tenant):
+                    about = _about(tenant, subject, generation)
+                    key = keyring.unwrap(master, wrapped, about)
+                    now, again = keyring.wrap(key, about)
+                    place = (tenant, subject, generation, wrapped)
+                    done += (await connection.execute(WRAP, (again, now, *place))).rowcount
+        on_progress(done)
+        if len(rows) < WRAPPED_TOGETHER:
+            return done
+        last = rows[-1][:3]
+
+
+async def list_subjects(
+    pool: Pool, tenant: TenantId, after: tuple[str, int], limit: int
+) -> list[Forgettable]:
+    """List data subjects by name, after one of them, without a secret."""
+    async with tenant_transaction(pool, tenant) as connection:
+        rows = await (await connection.execute(LIST, (tenant, *after, limit))).fetchall()
+    return [
+        Forgettable(
+            subject=subject,
+            generation=generation,
+            created_at=created_at.isoformat(),
+            forgotten_at=forgotten_at and forgotten_at.isoformat(),
+        )
+        for subject, generation, created_at, forgotten_at in rows
+    ]
+
+
+def _missing(rows: list[tuple[Any, ...]]) -> dict[str, int]:  # Any: columns of several types.
+    """Return the generation that each subject lacks which has no key for what comes now."""
+    times = {row[0]: row[1] for row in rows}
+    there = {row[0] for row in rows if row[2] == row[1]}
+    return {subject: number for subject, number in times.items() if subject not in there}
+
+
+def _about(tenant: TenantId, subject: str, generation: int) -> bytes:
+    """Bind a wrapped key to its row."""
+    return f"{tenant}\x1f{subject}\x1f{generation}".encode()

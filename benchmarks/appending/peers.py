@@ -1,0 +1,119 @@
+"""Other event stores on the same PostgreSQL, each as its makers ship it, with 32 clients.
+
+The peers log in as the owner, whom row-level security doesn't ask. They keep no hash chain.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from adapters.embedded.servers import Urls
+from benchmarks.appending.load import Load, Run, run_load
+from benchmarks.appending.server import PLAIN
+from benchmarks.appending.turns import Bench, Findings, alternate
+from benchmarks.appending.work import DATA
+from benchmarks.support.report import CHECKOUT, case
+
+LIBRARY: Final = f"eventsourcing {version('eventsourcing')}"
+LOAD: Final = Load(clients=32, tenants=100)
+PYTHON_PEER: Final = (sys.executable, "-m", "benchmarks.peer_eventsourcing")
+EMMETT: Final = CHECKOUT / "benchmarks" / "emmett"
+CACHE: Final = CHECKOUT / "benchmarks" / ".cache" / "emmett"
+INSTALL: Final = ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+INSTALL_SECONDS_MAX: Final = 120
+MANIFEST: Final = ("package.json", "package-lock.json", "peer.mjs")
+
+
+def application_save(bench: Bench) -> Findings:
+    against = f"{LIBRARY}, Application.save, 32 threads"
+    return _beside(bench, replace(LOAD, kind="application"), PYTHON_PEER, against, must=10, aim=25)
+
+
+def dcb_append(bench: Bench) -> Findings:
+    against = f"{LIBRARY}, DCB conditional append, 32 threads"
+    return _beside(bench, replace(LOAD, kind="dcb"), PYTHON_PEER, against, must=10, aim=25)
+
+
+def emmett(bench: Bench) -> Findings:
+    """Compare with emmett, where there is Node to run it."""
+    node = shutil.which("node")
+    if node is None or not _installed():
+        print("append: emmett: left out, as node or npm is missing.", file=sys.stderr)
+        return Findings(cases=[], turns=[])
+    wanted = msgspec.json.decode((EMMETT / "package.json").read_bytes())["dependencies"]
+    against = f"@event-driven-io/emmett-postgresql {wanted['@event-driven-io/emmett-postgresql']}"
+    data = DATA.format(invoice="INVOICE", number="INVOICE", customer="C00001")
+    load = replace(LOAD, kind="emmett", data=data)
+    try:
+        return _beside(bench, load, (node, str(CACHE / "peer.mjs")), against)
+    except RuntimeError as error:  # No limit hangs on it, and the other cases go on.
+        print(f"append: emmett: left out: {error}", file=sys.stderr)
+        return Findings(cases=[], turns=[])
+
+
+def _beside(
+    bench: Bench,
+    load: Load,
+    command: Sequence[str],
+    against: str,
+    *,
+    must: float | None = None,
+    aim: float | None = None,
+) -> Findings:
+    server, seconds = bench.server, bench.pace.seconds
+    plain = server.named(PLAIN)
+    owner = Urls(
+        database_url=plain.admin_database_url,
+        admin_database_url=plain.admin_database_url,
+        redis_url=plain.redis_url,
+    )
+
+    def peer() -> Run:
+        return run_load(server, owner, replace(load, seconds=seconds), command=command)
+
+    name = f"32 clients, 100 tenants, 1 event, beside {load.kind}"
+    with server.fresh_database("speed") as urls:
+        turns = alternate(
+            bench,
+            name,
+            lambda: run_load(server, urls, replace(LOAD, seconds=seconds)),
+            peer,
+            against=against,
+        )
+    ratios = turns.ratios(lambda run: run.event_rate)
+    return Findings(cases=[case(name, ratios, against=against, must=must, aim=aim)], turns=[turns])
+
+
+def _installed() -> bool:
+    """Install what the lock names into the cache, once."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return False
+    CACHE.mkdir(parents=True, exist_ok=True)
+    before = [_text(CACHE / name) for name in MANIFEST[:2]]
+    for name in MANIFEST:
+        shutil.copyfile(EMMETT / name, CACHE / name)
+    if (CACHE / "node_modules").exists() and before == [_text(CACHE / n) for n in MANIFEST[:2]]:
+        return True
+    done = subprocess.run(
+        (npm, *INSTALL[1:]),
+        capture_output=True,
+        check=False,
+        cwd=CACHE,
+        text=True,
+        timeout=INSTALL_SECONDS_MAX,
+    )
+    if done.returncode != 0:
+        print(f"append: emmett: npm said {done.stderr.strip()[-500:]}", file=sys.stderr)
+    return done.returncode == 0
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8") if path.exists() else ""

@@ -1,0 +1,77 @@
+"""`asiento audit anchor`, `anchors`, `anchor-key` and `check-anchor`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Asiento
+
+LINES = '{"lines": [{"description": "Bolt", "quantity": "2", "unit_price": "1.50"}]}'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def books(tenant: str) -> str:
+    """A log to anchor."""
+    return tenant
+
+
+def test_an_anchor_is_made_listed_and_checked(asiento: Asiento, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.json"
+    made = asiento("audit", "anchor", "--to", str(copy), "--json")
+    assert made.code == 0, made.err
+    assert made.json["file"] == str(copy)
+    assert made.json["heads"] >= 1
+    key = asiento("audit", "anchor-key").out.strip()
+    assert key == made.json["public_key"]
+    checked = asiento("audit", "check-anchor", str(copy), "--public-key", key, "--json")
+    assert (checked.code, checked.json["digest"]) == (0, made.json["digest"])
+    listed = asiento("audit", "anchors", "--json").json
+    assert [each["digest"] for each in listed if each["status"] == "kept"][-1] == (
+        made.json["digest"]
+    )
+
+
+def test_a_copy_that_is_there_is_not_overwritten(asiento: Asiento, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.json"
+    copy.write_text("dear to somebody")
+    answer = asiento("audit", "anchor", "--to", str(copy), "--json")
+    assert (answer.code, answer.json["error"]["code"]) == (2, "anchors.file_exists")
+    assert copy.read_text() == "dear to somebody"
+
+
+def test_a_forged_anchor_is_named(asiento: Asiento, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.json"
+    assert asiento("audit", "anchor", "--to", str(copy)).code == 0
+    copy.write_text(copy.read_text().replace('"position":', '"position":1'))
+    answer = asiento("audit", "check-anchor", str(copy), "--json")
+    assert (answer.code, answer.json["error"]["code"]) == (1, "anchors.altered")
+
+
+def test_a_log_is_verified_by_an_anchor(asiento: Asiento, books: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        asiento("draft-invoice", "--tenant", books, "--input", LINES)
+    copy = tmp_path / "copy.json"
+    key = asiento("audit", "anchor", "--to", str(copy), "--json").json["public_key"]
+    asiento("draft-invoice", "--tenant", books, "--input", LINES)
+    call = ("audit", "verify", "--tenant", books, "--anchor", str(copy), "--public-key")
+    good = asiento(*call, key, "--json")
+    assert (good.code, good.json["ok"], good.json["events"]) == (0, True, 3)
+    assert "passes through anchor" in asiento(*call, key).out
+    wrong = asiento(*call, "ab" * 32, "--json")
+    assert (wrong.code, wrong.json["error"]["code"]) == (1, "anchors.other_key")
+
+
+def test_a_log_that_is_younger_than_the_anchor_is_named(asiento: Asiento, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.json"
+    assert asiento("audit", "anchor", "--to", str(copy)).code == 0
+    asiento("tenant", "create", "younger", "--name", "Younger", "--country", "ES")
+    asiento("draft-invoice", "--tenant", "younger", "--input", LINES)
+    call = ("audit", "verify", "--tenant", "younger", "--anchor", str(copy), "--json")
+    answer = asiento(*call)
+    assert (answer.code, answer.json["error"]["code"]) == (1, "anchors.tenant_absent")
+
+
+def test_an_authority_that_is_away_is_told_and_loses_nothing(asiento: Asiento) -> None:
+    answer = asiento("audit", "anchor", TSA_URL="http://127.0.0.1:1/")
+    assert answer.code == 0, answer.err
+    assert "can't be reached" in answer.out
