@@ -17,7 +17,6 @@ from psycopg.errors import DeadlockDetected, DiskFull
 from adapters.postgres.append_call import Answer, Batch, call, outcome_unknown, settle
 from adapters.postgres.append_queue import Waiting
 from adapters.postgres.connections import Connection, connect, unavailable
-from adapters.postgres.packed import take_packed
 from application.errors import ApplicationError, Unavailable
 from domain.ids import TenantId
 
@@ -143,7 +142,6 @@ class Lane:
         """Connect anew and settle the last batch: from then on it is in the log, or never."""
         await self._disconnect()
         connection = await connect(self._url)
-        take_packed(connection)
         try:
             heads = await settle(connection, self._writer, self._attempted)
         except BaseException as error:

@@ -11,6 +11,7 @@ from psycopg import AsyncConnection, OperationalError, sql
 from psycopg.types.string import TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from adapters.postgres.packed import Packed, PackedDumper
 from application.errors import Unavailable
 from domain.ids import TenantId
 
@@ -44,8 +45,9 @@ async def act_as_application(connection: Connection) -> None:
 
 
 def prepare_adapters(connection: Connection) -> None:
-    """Leave JSON as text: msgspec decodes it, or it goes through as it is."""
+    """Leave JSON as text (msgspec decodes it, or it goes through as it is), and arrays packed."""
     connection.adapters.register_loader("json", TextLoader)
+    connection.adapters.register_dumper(Packed, PackedDumper)
 
 
 async def connect(url: str) -> Connection:

@@ -1,22 +1,18 @@
 """The event store on PostgreSQL: appends by the group-commit writer, reads by tenant."""
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import LiteralString, Self
-from uuid import UUID
 
 from msgspec.structs import asdict
 
-from adapters.postgres.connections import Pool, lend, tenant_transaction
-from adapters.postgres.packed import SEPARATOR
-from adapters.postgres.reading import Row, Span, event_of, read
+from adapters.postgres.connections import Pool, tenant_transaction
+from adapters.postgres.looking import Looks
+from adapters.postgres.reading import Span, read
 from adapters.postgres.writer import Announce, GroupCommitWriter
-from application import ports
 from application.ports import (
     Append,
     BoundaryQuery,
-    KeyedResult,
     Look,
     QueryItem,
     Snapshot,
@@ -25,11 +21,6 @@ from application.ports import (
 from domain.ids import TenantId
 
 HEAD: LiteralString = "SELECT position FROM log_head WHERE tenant_id = %s"
-
-LOOK: LiteralString = """
-SELECT position, name, about, data, recorded_at, actor, correlation_id, causation_id, what
-FROM look_v1(%b, %b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[], %b::text[], %s)
-"""
 
 # An older snapshot never takes the place of a newer one by the same code; one of a history
 # that is not this log's fits no event and gives way.
@@ -52,6 +43,7 @@ class PostgresEventStore:
 
     def __init__(self, pool: Pool, url: str, announce: Announce) -> None:
         self._pool = pool
+        self._looks = Looks(pool)
         self._writer = GroupCommitWriter(url, announce)
 
     async def __aenter__(self) -> Self:
@@ -77,19 +69,7 @@ class PostgresEventStore:
     async def look(
         self, tenant: TenantId, boundaries: Sequence[BoundaryQuery], keys: Sequence[str] = ()
     ) -> Look:
-        asked = (
-            UUID(tenant),
-            [b.tag for b in boundaries],
-            [SEPARATOR.join(b.types) for b in boundaries],
-            [b.after for b in boundaries],
-            [b.state for b in boundaries],
-            [b.version for b in boundaries],
-            list(keys),
-            ports.LOOK_EVENTS_MAX,
-        )
-        async with lend(self._pool) as connection:
-            rows = await (await connection.execute(LOOK, asked, binary=True)).fetchall()
-        return _look(rows, {(b.state, b.tag): b.version for b in boundaries})
+        return await self._looks.look(tenant, boundaries, keys)
 
     async def save(self, tenant: TenantId, snapshot: Snapshot) -> None:
         async with tenant_transaction(self._pool, tenant, derived=True) as connection:
@@ -107,25 +87,3 @@ class PostgresEventStore:
     ) -> AsyncIterator[StoredEvent]:
         span = Span(after=after, until=until, limit=limit, backwards=backwards)
         return read(self._pool, tenant, query, span)
-
-
-def _look(rows: Sequence[Row], versions: Mapping[tuple[str, str], str]) -> Look:
-    of: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        of[row[8]].append(row)
-    return Look(
-        head=sum(row[0] for row in of["head"]),
-        erased=sum(row[0] for row in of["erased"]),
-        events=tuple(map(event_of, of["event"])),
-        long=tuple(row[0] for row in of["long"]),
-        results=tuple(
-            KeyedResult(key=row[1], result=row[3], fingerprint=row[5], base=row[0])
-            for row in of["result"]
-        ),
-        snapshots=tuple(
-            Snapshot(
-                state=state, tag=tag, version=versions[state, tag], position=position, data=data
-            )
-            for position, state, (tag,), data, *_ in of["snapshot"]
-        ),
-    )

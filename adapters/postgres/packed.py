@@ -11,7 +11,6 @@ from struct import pack
 from typing import Final
 from uuid import UUID
 
-from psycopg.abc import AdaptContext
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
@@ -25,7 +24,7 @@ INT4, INT8, TEXT, UUIDS = 23, 20, 25, 2950
 
 
 class Packed(bytes):
-    """An array that is packed already. The server knows its type from where it stands."""
+    """An array packed already, given by ``%b``. The server knows its type from its place."""
 
     __slots__ = ()
 
@@ -38,11 +37,6 @@ class PackedDumper(Dumper):
 
     def dump(self, obj: bytes) -> bytes:
         return obj
-
-
-def take_packed(connection: AdaptContext) -> None:
-    """Let the statements of *connection* be given packed arrays, by ``%b``."""
-    connection.adapters.register_dumper(Packed, PackedDumper)
 
 
 def texts(values: Sequence[str]) -> Packed:

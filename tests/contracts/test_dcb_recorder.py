@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import cast
 from uuid import uuid4
 
+import psycopg
 import pytest
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
 from eventsourcing.dcb.application import DCBApplication
@@ -246,6 +247,17 @@ def test_a_database_that_is_away_is_an_operational_error() -> None:
     url = "postgresql://nobody@127.0.0.1:1/nowhere"
     with TenantRecorder(url, a_tenant()) as recorder, pytest.raises(OperationalError):
         recorder.append([counted("bolt")])
+
+
+def test_a_closed_log_takes_nothing(recorder: TenantRecorder, database: Urls) -> None:
+    recorder.append([counted("bolt")])
+    with psycopg.connect(database.admin_database_url, autocommit=True) as admin:
+        admin.execute(
+            "UPDATE log_head SET closed_at = now() WHERE tenant_id = %s", (recorder.tenant,)
+        )
+    with pytest.raises(OperationalError):
+        recorder.append([counted("bolt")])
+    assert recorder.head() == 1
 
 
 class Renamed(Decision):

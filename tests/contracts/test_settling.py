@@ -10,7 +10,6 @@ import pytest
 from adapters.embedded.servers import Urls
 from adapters.postgres.append_call import Batch, Item, call, settle
 from adapters.postgres.connections import Connection, connect
-from adapters.postgres.packed import take_packed
 from adapters.runtime import Runtime
 from domain.ids import TenantId
 from tests.contracts.test_database import an_append
@@ -19,7 +18,6 @@ from tests.contracts.test_database import an_append
 @pytest.fixture
 async def connection(database: Urls) -> AsyncIterator[Connection]:
     async with await connect(database.database_url) as opened:
-        take_packed(opened)
         yield opened
 
 
