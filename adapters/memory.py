@@ -86,12 +86,13 @@ class MemoryEventStore:
         rests = [
             replace(b, after=s.position) if s else b for b, s in zip(boundaries, found, strict=True)
         ]
-        inside = [sum(_is_inside(e, b) for e in log) for b in rests]
-        short = [b for b, n in zip(rests, inside, strict=True) if n <= ports.LOOK_EVENTS_MAX]
+        inside = [[e for e in log[b.after :] if _is_inside(e, b)] for b in rests]
+        short = (events for events in inside if len(events) <= ports.LOOK_EVENTS_MAX)
+        wanted = {event.position for events in short for event in events}
         look = Look(
             head=len(log),
-            events=tuple(e for e in log if any(_is_inside(e, b) for b in short)),
-            long=tuple(at for at, n in enumerate(inside) if n > ports.LOOK_EVENTS_MAX),
+            events=tuple(log[position - 1] for position in sorted(wanted)),
+            long=tuple(n for n, e in enumerate(inside) if len(e) > ports.LOOK_EVENTS_MAX),
             results=tuple(
                 self._results[tenant, key] for key in keys if (tenant, key) in self._results
             ),
@@ -172,7 +173,7 @@ def _matches(event: StoredEvent, item: QueryItem) -> bool:
 
 
 def _is_inside(event: StoredEvent, query: BoundaryQuery) -> bool:
-    return event.position > query.after and event.type in query.types and query.tag in event.tags
+    return event.type in query.types and query.tag in event.tags
 
 
 class _BatchRows:

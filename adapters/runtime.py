@@ -49,33 +49,24 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         Unavailable: PostgreSQL does not answer.
 
     """
-    if not settings.database_url or not settings.redis_url:
-        raise Malformed(
-            "settings.no_servers",
-            "DATABASE_URL and REDIS_URL are not both set.",
-            hint="Set both, or start `asiento up`, which brings its own servers.",
-        )
+    database_url, redis_url = _urls(settings)
     async with AsyncExitStack() as stack:
-        redis: Redis = Redis.from_url(settings.redis_url)
+        redis: Redis = Redis.from_url(redis_url)
         stack.push_async_callback(redis.aclose)
         hub = Hub(redis)
-        pool = await stack.enter_async_context(make_pool(settings.database_url))
+        pool = await stack.enter_async_context(make_pool(database_url))
         read_pool = pool
         if settings.read_database_url:
             read_pool = await stack.enter_async_context(make_pool(settings.read_database_url))
         store = await stack.enter_async_context(
-            PostgresEventStore(pool, settings.database_url, hub.announce)
+            PostgresEventStore(pool, database_url, hub.announce)
         )
         reading = asyncio.create_task(hub.run())
         stack.push_async_callback(_stop, reading)
         keyring = open_keyring(settings)
         vault = Vault(PostgresSubjectKeys.of_pool(pool, keyring))
-        bus = Bus(
-            store,
-            vault=vault,
-            seconds_max=settings.command_seconds_max,
-            companions=companions,
-        )
+        seconds_max = settings.command_seconds_max
+        bus = Bus(store, vault=vault, seconds_max=seconds_max, companions=companions)
         stack.push_async_callback(bus.drain)
         yield Runtime(
             settings=settings,
@@ -90,6 +81,16 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             blobs=FolderBlobs(settings.data / "blobs"),
             clock=SystemClock(),
         )
+
+
+def _urls(settings: Settings) -> tuple[str, str]:
+    if not settings.database_url or not settings.redis_url:
+        raise Malformed(
+            "settings.no_servers",
+            "DATABASE_URL and REDIS_URL are not both set.",
+            hint="Set both, or start `asiento up`, which brings its own servers.",
+        )
+    return settings.database_url, settings.redis_url
 
 
 async def _stop(task: asyncio.Task[None]) -> None:

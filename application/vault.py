@@ -58,6 +58,8 @@ class _Kept(Struct, frozen=True):
 
 
 _Known: TypeAlias = dict[str, _Kept]
+_Wanted: TypeAlias = dict[str, set[int]]
+"""The generations of the keys that are asked for, by subject; none named: the current one."""
 
 
 class NoKeys:
@@ -89,9 +91,19 @@ class Vault:
             Unavailable: The keys can't be reached.
 
         """
-        wanted = {subject for event in events if (subject := _to_seal(event))}
-        known = await self._known(tenant, wanted, erased, make=True) if wanted else {}
-        return [_sealed(tenant, event, known) for event in events]
+        texts = [_personal_texts(event) for event in events]
+        if not any(texts):
+            return events
+        wanted: _Wanted = {
+            _whose(event): set()
+            for event, found in zip(events, texts, strict=True)
+            if any(text is not FORGOTTEN for _, text in found)
+        }
+        known = await self._known(tenant, wanted, erased, make=True)
+        return [
+            _sealed(tenant, event, found, known) if found else event
+            for event, found in zip(events, texts, strict=True)
+        ]
 
     async def open(
         self, tenant: TenantId, events: Sequence[Event], *, erased: int = UNKNOWN
@@ -113,8 +125,7 @@ class Vault:
 
         Keys that were kept since so much was *erased* of the tenant are taken as they are.
         """
-        wanted = {subject for event in events if (subject := _to_open(event))}
-        known = await self._known(tenant, wanted, erased) if wanted else {}
+        known = await self._known(tenant, _wanted(events), erased)
         return lambda event: today(_opened(tenant, event, known))
 
     async def read(self, tenant: TenantId, stored: Sequence[StoredEvent]) -> list[Event]:
@@ -140,8 +151,7 @@ class Vault:
             for each in stored
             if each.position in sealed and each.type in known_types
         }
-        wanted = {subject for event in written.values() if (subject := _to_open(event))}
-        known = await self._known(tenant, wanted, UNKNOWN) if wanted else {}
+        known = await self._known(tenant, _wanted(written.values()), UNKNOWN)
         return [
             _revealed(tenant, each, written[each.position], known)
             if each.position in written
@@ -159,19 +169,21 @@ class Vault:
         """Return what stands for *text* where it must be found but not told: HMAC-SHA-256."""
         if not self._digest_key:
             (found,) = await self._keys.find(SYSTEM_TENANT, [DIGEST_SUBJECT], make=True)
-            self._digest_key = found.key or b""
+            assert found.key is not None, "Nobody is called so, and so nobody is forgotten."
+            self._digest_key = found.key
         return hmac.digest(self._digest_key, text.encode(), "sha256").hex()
 
     async def _known(
-        self, tenant: TenantId, wanted: Collection[str], erased: int, *, make: bool = False
+        self, tenant: TenantId, wanted: _Wanted, erased: int, *, make: bool = False
     ) -> _Known:
         known: _Known = {}
-        for subject in wanted:
+        for subject, generations in wanted.items():
             kept = self._kept.get((tenant, subject))
-            fresh = kept is not None and erased != UNKNOWN and kept.erased >= erased
-            if kept is not None and fresh and (kept.current or not make):
+            if kept is None or erased == UNKNOWN or kept.erased < erased:
+                continue
+            if kept.ciphers.keys() >= generations and (kept.current or not make):
                 known[subject] = kept
-        if missing := sorted(set(wanted) - known.keys()):
+        if missing := sorted(wanted.keys() - known.keys()):
             found: dict[str, dict[int, AESGCM | None]] = {subject: {} for subject in missing}
             for key in await self._keys.find(tenant, missing, make=make):
                 found[key.subject][key.generation] = AESGCM(key.key) if key.key else None
@@ -187,39 +199,55 @@ class Vault:
             self._kept.popitem(last=False)
 
 
-def _to_seal(event: Event) -> str | None:
-    """Name whose key an event needs; None where it needs none."""
-    values = (getattr(event, name) for name in personal_fields(type(event)))
-    if all(value is None or value is FORGOTTEN for value in values):
-        return None
+def _personal_texts(event: Event) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name in personal_fields(type(event)):
+        text: str | None = getattr(event, name)
+        if text is not None:
+            found.append((name, text))
+    return found
+
+
+def _whose(event: Event) -> str:
     subject = subject_of(event)
     if subject is None:
         raise ValueError(f"{type(event).__name__} has personal data, and does not say whose.")
     return subject
 
 
-def _to_open(event: Event) -> str | None:
-    values = (getattr(event, name) for name in personal_fields(type(event)))
-    return subject_of(event) if any(_is_sealed(value) for value in values) else None
+def _wanted(events: Iterable[Event]) -> _Wanted:
+    """Name the keys that open what is sealed in *events*."""
+    wanted: _Wanted = {}
+    for event in events:
+        for _, text in _personal_texts(event):
+            subject = subject_of(event) if text.startswith(SEALED) else None
+            if subject is not None:
+                generation = text.removeprefix(SEALED).partition(":")[0]
+                wanted.setdefault(subject, set()).update(_number(generation))
+    return wanted
 
 
-def _is_sealed(value: str | None) -> bool:
-    return value is not None and value.startswith(SEALED)
+def _number(text: str) -> tuple[int, ...]:
+    return (int(text),) if text.isascii() and text.isdecimal() else ()
 
 
-def _sealed(tenant: TenantId, event: Event, known: _Known) -> Event:
-    texts: dict[str, str] = {}
-    for name in personal_fields(type(event)):
-        value: str | None = getattr(event, name)
-        if value is FORGOTTEN:
-            texts[name] = BLANK
-        elif value is not None:
-            texts[name] = _sealed_text(tenant, event, name, value, known)
-    return replace(event, **texts) if texts else event
+def _sealed(
+    tenant: TenantId, event: Event, texts: Iterable[tuple[str, str]], known: _Known
+) -> Event:
+    sealed: dict[str, str] = {}
+    for name, text in texts:
+        if text is FORGOTTEN:
+            sealed[name] = BLANK
+            continue
+        subject = _whose(event)
+        generation, cipher = _current(subject, known)
+        nonce, about = os.urandom(NONCE_BYTES), _about(tenant, subject, event, name)
+        hidden = b64encode(nonce + cipher.encrypt(nonce, text.encode(), about)).decode()
+        sealed[name] = f"{SEALED}{generation}:{hidden}"
+    return replace(event, **sealed)
 
 
-def _sealed_text(tenant: TenantId, event: Event, name: str, value: str, known: _Known) -> str:
-    subject = subject_of(event) or ""
+def _current(subject: str, known: _Known) -> tuple[int, AESGCM]:
     current = known[subject].current
     if current is None:
         raise SealBroken(
@@ -227,21 +255,17 @@ def _sealed_text(tenant: TenantId, event: Event, name: str, value: str, known: _
             f"The key of {subject} is destroyed, and the log does not say that it is forgotten.",
             hint="Verify the log: an older one may have been restored beside newer keys.",
         )
-    generation, cipher = current
-    nonce = os.urandom(NONCE_BYTES)
-    about = _about(tenant, subject, event, name)
-    text = b64encode(nonce + cipher.encrypt(nonce, value.encode(), about)).decode()
-    return f"{SEALED}{generation}:{text}"
+    return current
 
 
 def _opened(tenant: TenantId, event: Event, known: _Known) -> Event:
+    """Return *event* itself where nothing in it is sealed or blank."""
     texts: dict[str, str] = {}
-    for name in personal_fields(type(event)):
-        value: str | None = getattr(event, name)
-        if value == BLANK:
+    for name, text in _personal_texts(event):
+        if text == BLANK:
             texts[name] = FORGOTTEN
-        elif value is not None and value.startswith(SEALED):
-            texts[name] = _opened_text(tenant, event, name, value, known)
+        elif text.startswith(SEALED):
+            texts[name] = _opened_text(tenant, event, name, text, known)
     return replace(event, **texts) if texts else event
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
@@ -32,9 +33,9 @@ def _named(url: str, database: str) -> str:
     return conninfo.make_conninfo(url, dbname=database)
 
 
-@pytest.fixture(scope="module")
-def database(urls: Urls) -> Iterator[Urls]:
-    """Make a migrated database for the tests of one module, and drop it at the end."""
+@contextmanager
+def new_database(urls: Urls, *, partitions: int | None = None) -> Iterator[Urls]:
+    """Make a migrated database, and drop it at the end."""
     name = sql.Identifier(database := f"test_{token_hex(6)}")
     with psycopg.connect(urls.admin_database_url, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(name))
@@ -43,9 +44,16 @@ def database(urls: Urls) -> Iterator[Urls]:
             admin_database_url=_named(urls.admin_database_url, database),
             redis_url=urls.redis_url,
         )
-        migrate(own.admin_database_url, own.database_url)
+        migrate(own.admin_database_url, own.database_url, partitions=partitions)
         yield own
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture(scope="module")
+def database(urls: Urls) -> Iterator[Urls]:
+    """Lend a migrated database to the tests of one module."""
+    with new_database(urls) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ from rfc3161_client import (
     HashAlgorithm,
     TimestampRequestBuilder,
     TimeStampResponse,
-    VerificationError,
     VerifierBuilder,
     decode_timestamp_response,
 )
@@ -51,12 +50,9 @@ class HttpTimestamper:
 
     def _stamp(self, content: bytes) -> bytes:
         request = TimestampRequestBuilder(content, HashAlgorithm.SHA256).build()
-        body = self._ask(request.as_bytes())
-        response = _decoded(body)
-        if response.tst_info.nonce != request.nonce:
-            raise _failed("it answered another request: the nonce differs")
-        _check(response, content, self._roots)
-        return body
+        answer = self._ask(request.as_bytes())
+        stamped_at(answer, content, self._roots, nonce=request.nonce)
+        return answer
 
     def _ask(self, body: bytes) -> bytes:
         until = time.monotonic() + self._seconds_max
@@ -117,41 +113,46 @@ def root_certificates(settings: Settings) -> Roots:
         ) from None
 
 
-def stamped_at(response: bytes, content: bytes, roots: Roots) -> datetime:
-    """Verify a kept time-stamp response over *content*, and return its time.
+def stamped_at(
+    answer: bytes, content: bytes, roots: Roots, *, nonce: int | None = None
+) -> datetime:
+    """Verify a time-stamp response over *content*, and return its time.
 
-    Without *roots*, who signed it is not verified.
+    Without *roots*, who signed it is not verified; a kept one's *nonce* is known no more.
 
     Raises:
         TimestampFailed: It is none, not over this content, or not vouched for.
 
     """
-    decoded = _decoded(response)
-    _check(decoded, content, roots)
-    return decoded.tst_info.gen_time.astimezone(UTC)
-
-
-def _decoded(response: bytes) -> TimeStampResponse:
     try:
-        decoded = decode_timestamp_response(with_sorted_certificates(response))
-        status = PKIStatus(decoded.status)
+        return _vouched(answer, content, roots, nonce)
+    except TimestampFailed:
+        raise
+    except Exception as error:  # A hostile answer makes the libraries raise all kinds.
+        raise _failed(f"its signature can't be verified: {error}") from error
+
+
+def _vouched(answer: bytes, content: bytes, roots: Roots, nonce: int | None) -> datetime:
+    response = _granted(answer)
+    stamp = response.tst_info
+    if nonce is not None and stamp.nonce != nonce:
+        raise _failed("it answered another request: the nonce differs")
+    if stamp.message_imprint.message != sha256(content).digest():
+        raise _failed("it stamped something else: the digest differs")
+    if roots:
+        VerifierBuilder(roots=list(roots)).build().verify_message(response, content)
+    return stamp.gen_time.astimezone(UTC)
+
+
+def _granted(answer: bytes) -> TimeStampResponse:
+    try:
+        response = decode_timestamp_response(with_sorted_certificates(answer))
+        status = PKIStatus(response.status)
     except ValueError:
         raise _failed("its answer is no time-stamp response") from None
     if status is not PKIStatus.GRANTED:
         raise _failed(f"it refused ({status.name.lower()})")
-    return decoded
-
-
-def _check(response: TimeStampResponse, content: bytes, roots: Roots) -> None:
-    try:
-        imprint = response.tst_info.message_imprint.message
-        if imprint != sha256(content).digest():
-            raise _failed("it stamped something else: the digest differs")
-        if roots:
-            builder = VerifierBuilder(roots=list(roots))
-            builder.build().verify_message(response, content)
-    except (VerificationError, ValueError) as error:
-        raise _failed(f"its signature can't be verified: {error}") from error
+    return response
 
 
 def _failed(why: str) -> TimestampFailed:

@@ -6,11 +6,11 @@ name is always a whole one.
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeAlias
 
 import msgspec
 import psycopg
@@ -21,19 +21,21 @@ from adapters.audit.form import (
     ENCODER,
     Anchored,
     Header,
+    KeyLine,
     Line,
     Trailer,
     described,
     written,
 )
 from adapters.audit.log import read_head, reading
-from adapters.audit.recipe import FIRST_LINK
+from adapters.audit.recipe import FIRST_LINK, Unfit
 from adapters.audit.registry import Owner
-from adapters.audit.rows import read_rows
+from adapters.audit.rows import Connection, read_rows
 from adapters.postgres.connections import unavailable
 from application.codec import event_types
 from application.errors import Conflict, Malformed, Unavailable
 from application.ports import Clock
+from domain.ids import TenantId
 
 PACKING: Final = 3
 """Of zlib's levels the last one that keeps up with the database."""
@@ -41,6 +43,15 @@ PACKING: Final = 3
 GZIP: Final = 31
 PIECE_BYTES: Final = 1 << 20
 PART: Final = ".part"
+
+
+Keys: TypeAlias = Callable[[Connection, TenantId], Iterable[KeyLine]]
+"""What of the keys of data subjects goes into the file."""
+
+
+def no_keys(_connection: Connection, _tenant: TenantId) -> Iterable[KeyLine]:
+    """Leave what is sealed sealed, for ever if the instance is gone."""
+    return ()
 
 
 class Exported(Struct, frozen=True, kw_only=True):
@@ -61,46 +72,31 @@ def export(
     *,
     clock: Clock,
     anchors: Iterable[Anchored] = (),
+    keys: Keys = no_keys,
     force: bool = False,
     on_progress: Progress = silent,
 ) -> Exported:
     """Write the log of *owner* to the file *to*, which must not be there unless with *force*.
 
     Raises:
-        Conflict: The file is there.
+        Conflict: The file is there, or an event can't be written.
         Malformed: The folder of the file is not there.
-        Unavailable: The disk is full or closed, or PostgreSQL does not answer.
+        Unavailable: The disk is full, or PostgreSQL away.
 
     """
     if to.exists() and not force:
-        raise Conflict(
-            "audit.file_exists", f"{to.name} is there already.", hint="Name another, or --force."
-        )
-    header = Header(
-        tenant=owner.tenant,
-        slug=owner.slug,
-        name=owner.name,
-        country=owner.country,
-        made_at=clock.now(),
-        recipe=described(owner.tenant),
-        types=schemas(),
-        anchors=tuple(anchors),
-    )
+        raise _exists(to)
     try:
         with complete(to) as file, reading(url, owner.tenant) as connection:
-            head = read_head(connection, owner.tenant)
-            paper = _Paper(file)
-            paper.write(header)
-            done, link = 0, FIRST_LINK
-            for record in read_rows(connection, owner.tenant):
-                paper.write(written(record))
-                done, link = done + 1, record.hash
-                if done % PROGRESS_EVENTS == 0:
-                    on_progress(done, head[0] if head else 0)
+            paper = _Paper(file, _header(owner, clock, anchors))
+            done, link = _write_events(paper, connection, owner.tenant, on_progress)
+            for line in keys(connection, owner.tenant):
+                paper.write(line)
             paper.close(done, link)
     except psycopg.OperationalError as error:
         raise unavailable(error) from error
-    on_progress(done, done)
+    except Unfit as error:
+        raise _unfit(error) from error
     return Exported(
         tenant=owner.tenant,
         file=str(to),
@@ -111,6 +107,48 @@ def export(
     )
 
 
+def _exists(to: Path) -> Conflict:
+    return Conflict(
+        "audit.file_exists", f"{to.name} is there already.", hint="Name another, or --force."
+    )
+
+
+def _unfit(error: Unfit) -> Conflict:
+    return Conflict(
+        "audit.unfit_log",
+        f"Event {error.position} can't be written down: {error.reason}",
+        hint="`asiento audit verify` says what is wrong with the log.",
+    )
+
+
+def _header(owner: Owner, clock: Clock, anchors: Iterable[Anchored]) -> Header:
+    return Header(
+        tenant=owner.tenant,
+        slug=owner.slug,
+        name=owner.name,
+        country=owner.country,
+        made_at=clock.now(),
+        recipe=described(owner.tenant),
+        types=schemas(),
+        anchors=tuple(anchors),
+    )
+
+
+def _write_events(
+    paper: "_Paper", connection: Connection, tenant: TenantId, on_progress: Progress
+) -> tuple[int, bytes]:
+    """Write all events; return how many, and the hash of the last."""
+    head = read_head(connection, tenant)
+    done, link = 0, FIRST_LINK
+    for record in read_rows(connection, tenant):
+        paper.write(written(record))
+        done, link = done + 1, record.hash
+        if done % PROGRESS_EVENTS == 0:
+            on_progress(done, head[0] if head else 0)
+    on_progress(done, done)
+    return done, link
+
+
 def schemas() -> dict[str, dict[str, object]]:
     """Describe every event type there is, those that are written no more among them."""
     return {name: msgspec.json.schema(kind) for name, kind in sorted(event_types().items())}
@@ -119,12 +157,13 @@ def schemas() -> dict[str, dict[str, object]]:
 class _Paper:
     """Lines on their way through the packing into the file."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, header: Header) -> None:
         self._file = file
         self._packing = zlib.compressobj(PACKING, zlib.DEFLATED, GZIP)
         self._buffer = bytearray()
         self._lines = sha256()
         self._packed = sha256()
+        self.write(header)
 
     @property
     def file_sha256(self) -> str:

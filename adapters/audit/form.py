@@ -81,11 +81,14 @@ class EventLine(Line, tag="event", frozen=True, kw_only=True):
 
 
 class KeyLine(Line, tag="key", frozen=True, kw_only=True):
-    """The key of a data subject: wrapped as the database holds it, or open to whoever reads."""
+    """A key of a data subject: wrapped by a master key, or open where none is named."""
 
     subject: str
-    wrapped: bool
-    key: str  # In base64.
+    generation: int
+    master: str | None
+    key: str | None  # In base64; null where what it sealed is forgotten.
+    created_at: datetime
+    forgotten_at: datetime | None
 
 
 class Trailer(Line, tag="trailer", frozen=True, kw_only=True):

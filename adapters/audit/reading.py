@@ -56,7 +56,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     trailer: Trailer | None
     verified: Verified
     sha256: str
-    keys: int
+    keys: tuple[KeyLine, ...]
 
 
 class Log:
@@ -156,7 +156,7 @@ def verify_file(
         trailer=trailer,
         verified=verified(log.header.tenant, chain, stated, found),
         sha256=hashing.hexdigest(),
-        keys=len(log.keys),
+        keys=tuple(log.keys),
     )
 
 

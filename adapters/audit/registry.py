@@ -1,13 +1,19 @@
 """Whose logs there are, as the log of the reserved tenant says."""
 
+from typing import Final
+
 from msgspec import Struct
 
+from adapters.audit.form import Anchored
 from adapters.runtime import Runtime
 from application.codec import decode
 from application.errors import NotFound
 from application.ports import QueryItem
+from domain.anchors import HeadsAnchored
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.tenants import SYSTEM_SLUG, TenantCreated
+
+ANCHORS_MAX: Final = 1_000
 
 
 class Owner(Struct, frozen=True, kw_only=True):
@@ -19,7 +25,7 @@ class Owner(Struct, frozen=True, kw_only=True):
     country: str
 
 
-SYSTEM: Owner = Owner(tenant=SYSTEM_TENANT, slug=SYSTEM_SLUG, name="", country="")
+SYSTEM: Final = Owner(tenant=SYSTEM_TENANT, slug=SYSTEM_SLUG, name="", country="")
 
 
 async def find_owner(runtime: Runtime, slug: str) -> Owner:
@@ -53,4 +59,21 @@ async def _owners(runtime: Runtime, tags: tuple[str, ...]) -> list[Owner]:
         Owner(tenant=event.tenant, slug=event.slug, name=event.name, country=event.country)
         for event in found
         if isinstance(event, TenantCreated)
+    ]
+
+
+async def known_anchors(runtime: Runtime) -> list[Anchored]:
+    """List the last anchors, oldest first."""
+    query = [QueryItem(types=(HeadsAnchored.__name__,))]
+    stored = runtime.store.read(SYSTEM_TENANT, query, backwards=True, limit=ANCHORS_MAX)
+    found = [decode(each) async for each in stored]
+    return [
+        Anchored(
+            number=event.number,
+            made_at=event.made_at,
+            digest=event.digest,
+            public_key=event.public_key,
+        )
+        for event in reversed(found)
+        if isinstance(event, HeadsAnchored)
     ]

@@ -60,12 +60,7 @@ def read_rows(connection: Connection, tenant: TenantId, after: int = 0) -> Itera
 
 
 def read_row(row: bytes) -> Record:
-    """Read one row of EVENTS.
-
-    Raises:
-        Unfit: It holds what no append could have written.
-
-    """
+    """Read one row of EVENTS, or raise ``Unfit``."""
     # fmt: off
     try:
         (

@@ -25,16 +25,17 @@ class FolderBlobs:
         return await asyncio.to_thread(self._put, tenant, source)
 
     def path(self, tenant: TenantId, sha256: str) -> Path:
-        path = self._folder(tenant) / sha256
+        path = self.folder(tenant) / sha256
         if not re.fullmatch("[0-9a-f]{64}", sha256) or not path.exists():
             raise NotFound("blob.absent", f"There is no file {sha256}.", hint="Send it again.")
         return path
 
-    def _folder(self, tenant: TenantId) -> Path:
+    def folder(self, tenant: TenantId) -> Path:
+        """Return where the files of a tenant lie."""
         return self._root / re.sub("[^0-9a-f-]", "", tenant)
 
     def _put(self, tenant: TenantId, source: Path) -> str:
-        folder, digest = self._folder(tenant), hashlib.sha256()
+        folder, digest = self.folder(tenant), hashlib.sha256()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with tempfile.NamedTemporaryFile(dir=folder, delete=False) as copy:

@@ -17,7 +17,6 @@ class Demo(Struct, frozen=True, kw_only=True):
 
     url: str
     tenant: str
-    user: str
     email: str
     password: str
     api_key: str

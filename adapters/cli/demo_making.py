@@ -40,12 +40,10 @@ def make_demo(settings: Settings, url: str) -> Demo:
         async with open_runtime(settings) as runtime:
             tenant = await _tenant(runtime)
             password = secrets.token_urlsafe(PASSWORD_BYTES)
-            user, email = await _register(runtime, tenant, password)
+            email = await _register(runtime, tenant, password)
             api_key = await create_key(runtime, tenant, "demo.json")
             await _projected(runtime)
-            return Demo(
-                url=url, tenant=SLUG, user=user, email=email, password=password, api_key=api_key
-            )
+            return Demo(url=url, tenant=SLUG, email=email, password=password, api_key=api_key)
 
     return asyncio.run(make())
 
@@ -60,8 +58,8 @@ async def _tenant(runtime: Runtime) -> TenantId:
         return TenantId(made.ids["tenant"])
 
 
-async def _register(runtime: Runtime, tenant: TenantId, password: str) -> tuple[str, str]:
-    """Register a user under the usual address, or another if that is taken; return id and it."""
+async def _register(runtime: Runtime, tenant: TenantId, password: str) -> str:
+    """Register a user under the usual address, or under another if that is taken."""
     local, domain = EMAIL.split("@")
     kept = hash_password(password)
     for email in (EMAIL, f"{local}-{secrets.token_hex(4)}@{domain}"):
@@ -73,12 +71,12 @@ async def _register(runtime: Runtime, tenant: TenantId, password: str) -> tuple[
         }
         try:
             command = build(RegisterUser, given, runtime.clock)
-            made = await runtime.bus.execute(command, operator(SYSTEM_TENANT))
+            await runtime.bus.execute(command, operator(SYSTEM_TENANT))
         except Refused as refusal:
             if refusal.code != "access.email_taken" or email != EMAIL:
                 raise
         else:
-            return made.ids["user"], email
+            return email
     raise AssertionError("The second address is random.")
 
 

@@ -38,12 +38,13 @@ def ensure_demo_tenant(settings: Settings) -> None:
 
 
 def _is_known(settings: Settings, demo: Demo) -> bool:
-    """Tell whether this database holds the tenant, the user and the key, in one quick look."""
+    """Tell whether this database holds the tenant and the key, in one quick look."""
     key = read_api_key(demo.api_key)
     if key is None:
         return False
-    tags = [f"slug:{demo.tenant}", f"user:{demo.user}", f"key:{key['key']}"]
-    types = ["TenantCreated", "UserEnrolled", "ApiKeyCreated"]
+    # The user was made before the key.
+    tags = [f"slug:{demo.tenant}", f"key:{key['key']}"]
+    types = ["TenantCreated", "ApiKeyCreated"]
     with psycopg.connect(settings.database_url or "") as connection:
         connection.execute(ACT_AS_APPLICATION)
         connection.execute(SET_TENANT, (SYSTEM_TENANT,))

@@ -35,12 +35,19 @@ COMMANDS: Final = {
 GROUPS: Final = {
     "tenant": (
         "Companies on the system.",
-        {"create": ("tenants:create", "Open the books of a company.")},
+        {
+            "create": ("tenants:create", "Open the books of a company."),
+            "close": ("archives:close", "Close the books, and archive them in one file."),
+            "remove": ("archives:remove", "Delete a closed company that is archived."),
+            "restore": ("archives:restore", "Bring a company back from its archive."),
+        },
     ),
     "audit": (
         "The proof that nothing was changed.",
         {
-            "verify": ("audit:verify", "Recompute the hash chain of a tenant's log."),
+            "verify": ("audit:verify", "Recompute the hash chain of a log, or of an export."),
+            "export": ("audit:export", "Write a log into one file that proves itself."),
+            "replay": ("replays:replay", "Look at the read models of an export."),
             "anchor": ("anchors:anchor", "Sign the heads of all logs."),
             "anchors": ("anchors:anchors", "List the anchors there are."),
             "anchor-key": ("anchors:anchor_key", "Print the public key of anchors."),

@@ -54,7 +54,7 @@ class BackgroundStore:
 
         Raises:
             IntegrityError: The boundary is not what it was.
-            OperationalError: PostgreSQL is away, or the store is busy.
+            OperationalError: PostgreSQL is away, the store is busy, or the log is closed.
             ProgrammingError: It is closed.
 
         """

@@ -7,6 +7,7 @@ from eventsourcing.persistence import DataError, IntegrityError, OperationalErro
 
 from application.errors import Malformed, Unavailable
 from application.ports import AppendConflict
+from domain.kernel import Refused
 
 
 @contextmanager
@@ -15,7 +16,7 @@ def as_the_library_says() -> Iterator[None]:
 
     Raises:
         IntegrityError: The boundary is not what it was.
-        OperationalError: PostgreSQL is away, or the store is busy.
+        OperationalError: PostgreSQL is away, the store is busy, or the log is closed.
         DataError: A name can't be written.
 
     """
@@ -23,7 +24,7 @@ def as_the_library_says() -> Iterator[None]:
         yield
     except AppendConflict as error:
         raise IntegrityError("One more event is inside the boundary.") from error
-    except Unavailable as error:
+    except (Unavailable, Refused) as error:
         raise OperationalError(f"{error.message} {error.hint}") from error
     except Malformed as error:
         raise DataError(f"{error.message} {error.hint}") from error

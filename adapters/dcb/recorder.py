@@ -77,7 +77,7 @@ class TenantRecorder(DCBRecorder):
             ProgrammingError: There is no event.
             IntegrityError: An event meets the condition.
             DataError: A type or a tag is empty, too long or not printable.
-            OperationalError: PostgreSQL is away, or the store is busy.
+            OperationalError: PostgreSQL is away, the store is busy, or the log is closed.
 
         """
         if not events:

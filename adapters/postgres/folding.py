@@ -3,7 +3,7 @@
 Where somebody was forgotten, the rows that their events touched are folded again from the start.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, LiteralString
 
 from msgspec import Struct
@@ -67,20 +67,20 @@ async def fold_batch(
     asked = (tenant, after, until, [*names, FORGETTING], BATCH_EVENTS)
     records = await (await connection.execute(NEWS, asked)).fetchall()
     reached = records[-1][0] if len(records) == BATCH_EVENTS else until
+    # A forgetting is a batch of its own, so that it is done or not, whatever comes after it.
+    cut = next((n for n, (_, name, _) in enumerate(records) if name == FORGETTING), None)
+    if cut is not None:
+        reached = records[cut][0] - (1 if cut else 0)
+        records = records[: cut or 1]
     written, failure = _decoded(records)
-    forgotten = {at: event for at, event in written if isinstance(event, SubjectForgotten)}
-    if FORGETTING not in names:
-        written = [(at, event) for at, event in written if at not in forgotten]
-    # A key that was kept before the last of these forgettings is not to be trusted.
-    opener = await vault.opener(
-        tenant, (event for _, event in written), erased=max(forgotten, default=0)
-    )
+    if cut == 0 and written:
+        failure = await _forget(connection, table, tenant, written[0], vault)
+        written = written if FORGETTING in names and failure is None else []
+    opener = await vault.opener(tenant, (event for _, event in written), erased=0)
     events, failure = _opened(written, opener, failure)
-    folded, failure = await _fold(connection, table, tenant, events, failure)
+    folded, failure = await fold_events(connection, table, tenant, events, failure)
     if failure is not None:
         reached = failure.position - 1
-    for subject in {event.subject for at, event in forgotten.items() if at <= reached}:
-        await _fold_again(connection, table, tenant, subject, until=reached, vault=vault)
     return Folded(position=reached, events=folded, failure=failure)
 
 
@@ -89,7 +89,7 @@ def stored_names(model: type[ReadModel[Any]]) -> tuple[str, ...]:  # Any: of any
     return codec.stored_names(events_of(model))
 
 
-async def _fold(
+async def fold_events(
     connection: Connection,
     table: Table,
     tenant: TenantId,
@@ -116,35 +116,54 @@ async def _fold(
     return folded, failure
 
 
-async def _fold_again(
+async def _forget(
     connection: Connection,
     table: Table,
     tenant: TenantId,
-    subject: str,
-    *,
-    until: int,
+    forgetting: tuple[int, Event],
     vault: Vault,
-) -> None:
-    """Write anew every row that holds what an event about *subject* said."""
+) -> FoldingFailed | None:
+    """Write anew every row that holds what an event about a forgotten subject said."""
+    position, event = forgetting
+    assert isinstance(event, SubjectForgotten), "It was found by its name."
     prefix, last = f"{table.model.key}:", ""
     names = list(stored_names(table.model))
     while True:
-        asked = (tenant, subject, names, until, prefix, last, BATCH_EVENTS)
+        asked = (tenant, event.subject, names, position, prefix, last, BATCH_EVENTS)
         tags = [tag for (tag,) in await (await connection.execute(TOUCHED, asked)).fetchall()]
         if not tags:
-            return
-        history = await (await connection.execute(HISTORY, (tenant, tags, names, until))).fetchall()
-        written = [(at, codec.decode_written(name, data, at)) for at, name, data in history]
-        opened = await vault.open(tenant, [event for _, event in written])
+            return None
+        found = await connection.execute(HISTORY, (tenant, tags, names, position))
+        written, failure = _decoded(await found.fetchall())
+        opener = await vault.opener(tenant, (event for _, event in written))
+        opened, failure = _opened(written, opener, failure)
         keys = {tag.removeprefix(prefix) for tag in tags}
-        rows: dict[str, Row] = {}
-        positions: dict[str, int] = {}
-        for (position, _), event in zip(written, opened, strict=True):
-            if getattr(event, table.model.key) in keys:
-                positions[fold(table.model, rows, event)] = position
-        touched = {key: rows.get(key) for key in positions}
-        await write_rows(connection, table, tenant, touched, positions)
+        failure = failure or await _fold_anew(connection, table, tenant, keys, opened)
+        if failure is not None:
+            return FoldingFailed(position, failure)
         last = tags[-1]
+
+
+async def _fold_anew(
+    connection: Connection,
+    table: Table,
+    tenant: TenantId,
+    keys: Collection[str],
+    opened: Iterable[tuple[int, Event]],
+) -> FoldingFailed | None:
+    """Write the rows of *keys* as their whole history makes them."""
+    rows: dict[str, Row] = {}
+    positions: dict[str, int] = {}
+    for position, event in opened:
+        if getattr(event, table.model.key) not in keys:
+            continue
+        try:
+            positions[fold(table.model, rows, event)] = position
+        except Exception as error:  # noqa: BLE001 - as where events are folded the first time.
+            return FoldingFailed(position, error)
+    touched = {key: rows.get(key) for key in positions}
+    await write_rows(connection, table, tenant, touched, positions)
+    return None
 
 
 def _decoded(

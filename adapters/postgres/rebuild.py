@@ -112,13 +112,7 @@ async def rebuild(
         Unavailable: PostgreSQL does not answer.
 
     """
-    model = read_models().get(name)
-    if model is None:
-        raise NotFound(
-            "projections.absent",
-            f"There is no read model {name}.",
-            hint=f"There are {', '.join(read_models())}.",
-        )
+    model = _model(name)
     started = time.perf_counter()
     try:
         async with await AsyncConnection.connect(admin_url, autocommit=True) as connection:
@@ -136,6 +130,17 @@ async def rebuild(
         events_per_second=work.events / seconds,
         verified=True,
     )
+
+
+def _model(name: str) -> type[ReadModel[Any]]:
+    model = read_models().get(name)
+    if model is None:
+        raise NotFound(
+            "projections.absent",
+            f"There is no read model {name}.",
+            hint=f"There are {', '.join(read_models())}.",
+        )
+    return model
 
 
 async def _run(work: _Rebuild, only: TenantId | None) -> int:

@@ -108,7 +108,7 @@ class PostgresSubjectKeys:
                 generation=generation,
                 key=None
                 if wrapped is None
-                else self._keyring.unwrap(master, wrapped, _about(tenant, subject, generation)),
+                else self._keyring.unwrap(master, wrapped, binding_of(tenant, subject, generation)),
             )
             for subject, _, generation, master, wrapped in rows
             if generation is not None
@@ -118,7 +118,9 @@ class PostgresSubjectKeys:
         self, connection: Connection, tenant: TenantId, missing: dict[str, int]
     ) -> None:
         made = [
-            self._keyring.wrap(secrets.token_bytes(KEY_BYTES), _about(tenant, subject, generation))
+            self._keyring.wrap(
+                secrets.token_bytes(KEY_BYTES), binding_of(tenant, subject, generation)
+            )
             for subject, generation in missing.items()
         ]
         await connection.execute(
@@ -163,7 +165,7 @@ async def wrap_again(pool: Pool, keyring: Keyring, on_progress: Callable[[int], 
         for tenant in sorted({row[0] for row in rows}):
             async with tenant_transaction(pool, tenant) as connection:
                 for _, subject, generation, wrapped, master in (r for r in rows if r[0] == tenant):
-                    about = _about(tenant, subject, generation)
+                    about = binding_of(tenant, subject, generation)
                     key = keyring.unwrap(master, wrapped, about)
                     now, again = keyring.wrap(key, about)
                     place = (tenant, subject, generation, wrapped)
@@ -198,6 +200,6 @@ def _missing(rows: list[tuple[Any, ...]]) -> dict[str, int]:  # Any: columns of 
     return {subject: number for subject, number in times.items() if subject not in there}
 
 
-def _about(tenant: TenantId, subject: str, generation: int) -> bytes:
+def binding_of(tenant: TenantId, subject: str, generation: int) -> bytes:
     """Bind a wrapped key to its row."""
     return f"{tenant}\x1f{subject}\x1f{generation}".encode()

@@ -102,6 +102,22 @@ def shape_of(model: type[ReadModel[Any]]) -> str:
 
 def create_table(model: type[ReadModel[Any]], table: str) -> sql.Composed:
     """Write the statements that make the table, its indexes, its policy and its grants."""
+    name = sql.Identifier(table)
+    guards = [
+        sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name),
+        sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(name),
+        sql.SQL("CREATE POLICY own_tenant ON {} USING (tenant_id = current_tenant())").format(name),
+        sql.SQL(
+            "CREATE POLICY all_tenants ON {} FOR SELECT TO asiento_appender USING (true)"
+        ).format(name),
+        sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO asiento_app").format(name),
+        sql.SQL("GRANT SELECT ON {} TO asiento_appender").format(name),
+    ]
+    return sql.SQL(";\n").join([define_table(model, table), *guards])
+
+
+def define_table(model: type[ReadModel[Any]], table: str) -> sql.Composed:
+    """Write the statements that make the table and its indexes, for whoever owns it."""
     columns = columns_of(model.row)
     name = sql.Identifier(table)
     definitions = [
@@ -126,13 +142,5 @@ def create_table(model: type[ReadModel[Any]], table: str) -> sql.Composed:
             for column in columns
             if column.indexed
         ),
-        sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name),
-        sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(name),
-        sql.SQL("CREATE POLICY own_tenant ON {} USING (tenant_id = current_tenant())").format(name),
-        sql.SQL(
-            "CREATE POLICY all_tenants ON {} FOR SELECT TO asiento_appender USING (true)"
-        ).format(name),
-        sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO asiento_app").format(name),
-        sql.SQL("GRANT SELECT ON {} TO asiento_appender").format(name),
     ]
     return sql.SQL(";\n").join(statements)

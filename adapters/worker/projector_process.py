@@ -7,7 +7,7 @@ from adapters.redis.broker import make_broker
 from adapters.redis.hub import HeadMoved
 from adapters.runtime import Runtime
 from adapters.settings import Settings
-from adapters.worker.queue import JobReaction
+from adapters.worker.queue import CONSUMER, JobReaction
 from adapters.worker.until_told import until_told
 
 
@@ -20,7 +20,7 @@ async def project(runtime: Runtime) -> None:
     """Drive every consumer of every log until cancelled."""
     consumers, system = projections(runtime.vault)
     reaction = JobReaction(make_broker(runtime.settings.redis_url or ""))
-    projector = Projector(runtime.pool, {"jobs.enqueue": reaction, **consumers}, system)
+    projector = Projector(runtime.pool, {CONSUMER: reaction, **consumers}, system)
 
     async def hint() -> None:
         async with runtime.hub.listen() as news:

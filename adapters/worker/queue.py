@@ -16,6 +16,7 @@ from domain.ids import JobId, TenantId
 from domain.jobs import JobQueued
 
 ACTOR: Final = "run_job"
+CONSUMER: Final = "jobs.enqueue"
 BATCH: Final = 500
 QUEUED: LiteralString = """
 SELECT position, data FROM event

@@ -15,6 +15,7 @@ from time import perf_counter, process_time
 import msgspec
 import uvloop
 
+from adapters.logging import configure_logging
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings
 from application.ports import EventStore
@@ -29,8 +30,12 @@ Latencies = list[float]
 async def main() -> None:
     load = msgspec.json.decode(sys.stdin.readline(), type=Load)
     settings = Settings(
-        database_url=load.database_url, redis_url=load.redis_url, asiento_data=Path(load.folder)
+        database_url=load.database_url,
+        redis_url=load.redis_url,
+        asiento_data=Path(load.folder),
+        log_level="warning",
     )
+    configure_logging(settings, "bench")  # To stderr: stdout is for what was done.
     async with open_runtime(settings) as runtime:
         work = await _prepared(runtime, load)
         print("ready", flush=True)

@@ -16,7 +16,7 @@ from benchmarks.support.report import Case, Table, case
 
 EVENTS: Final = (1_000_000, 5_000_000, 20_000_000)
 EVENTS_QUICK: Final = (50_000, 250_000, 1_000_000)
-EVENT_BYTES: Final = 2_500
+EVENT_BYTES: Final = 2_000
 """Disk that an event takes: its row, its tags, their index, and the WAL kept of it."""
 
 MANY_TENANTS: Final = (100, 1, 10_000)
@@ -68,7 +68,7 @@ def _measured(bench: Bench, urls: Urls, name: str, tenants: int) -> Turns:
 
 def _change(first: Turns, last: Turns, must: float | None = None) -> Case:
     changes = [after / before for before, after in zip(_ratios(first), _ratios(last), strict=True)]
-    name = f"{CLIENTS} clients, {last.name}"
+    name = f"growth: {CLIENTS} clients, {last.name}"
     return case(name, changes, against=f"{first.name}, each beside pgbench", must=must)
 
 

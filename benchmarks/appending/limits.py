@@ -45,7 +45,7 @@ def _row(name: str, runs: Sequence[Run]) -> tuple[str, ...]:
         return median(of(run) for run in runs)
 
     def cores(of: Callable[[Run], float]) -> float:
-        return middle(lambda run: of(run) / run.usage.seconds)
+        return middle(lambda run: of(run) / run.usage.wall_seconds)
 
     backend = cores(lambda run: run.usage.busiest_backend_cpu)
     client = cores(lambda run: run.usage.client_cpu)

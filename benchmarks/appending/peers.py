@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -26,33 +25,36 @@ LOAD: Final = Load(clients=32, tenants=100)
 PYTHON_PEER: Final = (sys.executable, "-m", "benchmarks.peer_eventsourcing")
 EMMETT: Final = CHECKOUT / "benchmarks" / "emmett"
 CACHE: Final = CHECKOUT / "benchmarks" / ".cache" / "emmett"
-INSTALL: Final = ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+INSTALL: Final = ("ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
 INSTALL_SECONDS_MAX: Final = 120
-MANIFEST: Final = ("package.json", "package-lock.json", "peer.mjs")
+WANTED: Final = ("package.json", "package-lock.json")
 
 
 def application_save(bench: Bench) -> Findings:
+    name, load = "32 clients, against Application.save", replace(LOAD, kind="application")
     against = f"{LIBRARY}, Application.save, 32 threads"
-    return _beside(bench, replace(LOAD, kind="application"), PYTHON_PEER, against, must=10, aim=25)
+    return _beside(bench, name, load, PYTHON_PEER, against, must=10, aim=25)
 
 
 def dcb_append(bench: Bench) -> Findings:
+    name, load = "32 clients, against DCB conditional append", replace(LOAD, kind="dcb")
     against = f"{LIBRARY}, DCB conditional append, 32 threads"
-    return _beside(bench, replace(LOAD, kind="dcb"), PYTHON_PEER, against, must=10, aim=25)
+    return _beside(bench, name, load, PYTHON_PEER, against, must=10, aim=25)
 
 
 def emmett(bench: Bench) -> Findings:
     """Compare with emmett, where there is Node to run it."""
     node = shutil.which("node")
     if node is None or not _installed():
-        print("append: emmett: left out, as node or npm is missing.", file=sys.stderr)
+        print("append: emmett: left out, as Node or its packages are missing.", file=sys.stderr)
         return Findings(cases=[], turns=[])
     wanted = msgspec.json.decode((EMMETT / "package.json").read_bytes())["dependencies"]
     against = f"@event-driven-io/emmett-postgresql {wanted['@event-driven-io/emmett-postgresql']}"
     data = DATA.format(invoice="INVOICE", number="INVOICE", customer="C00001")
     load = replace(LOAD, kind="emmett", data=data)
+    command = (node, str(CACHE / "peer.mjs"))
     try:
-        return _beside(bench, load, (node, str(CACHE / "peer.mjs")), against)
+        return _beside(bench, "32 clients, against emmett", load, command, against)
     except RuntimeError as error:  # No limit hangs on it, and the other cases go on.
         print(f"append: emmett: left out: {error}", file=sys.stderr)
         return Findings(cases=[], turns=[])
@@ -60,6 +62,7 @@ def emmett(bench: Bench) -> Findings:
 
 def _beside(
     bench: Bench,
+    name: str,
     load: Load,
     command: Sequence[str],
     against: str,
@@ -78,7 +81,6 @@ def _beside(
     def peer() -> Run:
         return run_load(server, owner, replace(load, seconds=seconds), command=command)
 
-    name = f"32 clients, 100 tenants, 1 event, beside {load.kind}"
     with server.fresh_database("speed") as urls:
         turns = alternate(
             bench,
@@ -97,23 +99,23 @@ def _installed() -> bool:
     if npm is None:
         return False
     CACHE.mkdir(parents=True, exist_ok=True)
-    before = [_text(CACHE / name) for name in MANIFEST[:2]]
-    for name in MANIFEST:
-        shutil.copyfile(EMMETT / name, CACHE / name)
-    if (CACHE / "node_modules").exists() and before == [_text(CACHE / n) for n in MANIFEST[:2]]:
+    shutil.copyfile(EMMETT / "peer.mjs", CACHE / "peer.mjs")
+    wanted = "".join((EMMETT / name).read_text("utf-8") for name in WANTED)
+    stamp = CACHE / "installed"
+    if stamp.exists() and stamp.read_text("utf-8") == wanted:
         return True
-    done = subprocess.run(
-        (npm, *INSTALL[1:]),
-        capture_output=True,
-        check=False,
-        cwd=CACHE,
-        text=True,
-        timeout=INSTALL_SECONDS_MAX,
-    )
-    if done.returncode != 0:
-        print(f"append: emmett: npm said {done.stderr.strip()[-500:]}", file=sys.stderr)
-    return done.returncode == 0
-
-
-def _text(path: Path) -> str:
-    return path.read_text("utf-8") if path.exists() else ""
+    for name in WANTED:
+        shutil.copyfile(EMMETT / name, CACHE / name)
+    try:
+        subprocess.run(
+            (npm, *INSTALL),
+            check=True,
+            cwd=CACHE,
+            stdout=sys.stderr,
+            timeout=INSTALL_SECONDS_MAX,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        print(f"append: emmett: {error}", file=sys.stderr)
+        return False
+    stamp.write_text(wanted, "utf-8")
+    return True

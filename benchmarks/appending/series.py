@@ -8,8 +8,8 @@ from benchmarks.support.report import case
 
 NAME: Final = "32 clients issuing invoices in one series, commands"
 AGAINST: Final = "32 clients, each in its own series"
-INVOICES: Final = 10_000
-INVOICES_QUICK: Final = 2_000
+INVOICES: Final = 5_000
+INVOICES_QUICK: Final = 1_000
 
 
 def one_series(bench: Bench) -> Findings:

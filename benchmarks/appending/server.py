@@ -16,6 +16,7 @@ from psycopg import sql
 
 from adapters.embedded.places import find_places
 from adapters.embedded.servers import Urls, embedded_servers, remove_instance
+from adapters.logging import configure_logging
 from adapters.postgres.migrate import migrate
 from adapters.settings import Settings
 
@@ -74,7 +75,8 @@ def measured_server() -> Iterator[Server]:
     with TemporaryDirectory(prefix="asiento-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)  # Root's servers run as another user, who has to pass.
-        settings = Settings(asiento_data=folder / "instance")
+        settings = Settings(asiento_data=folder / "instance", log_level="warning")
+        configure_logging(settings, "bench")
         try:
             with embedded_servers(settings) as urls:
                 pid_file = find_places(settings).postgres / "postmaster.pid"

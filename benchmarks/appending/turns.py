@@ -21,7 +21,7 @@ class Pace(Struct, frozen=True, kw_only=True):
     anchor_seconds: int
 
 
-FULL = Pace(turns=5, seconds=10, anchor_seconds=10)
+FULL = Pace(turns=5, seconds=5, anchor_seconds=5)
 QUICK = Pace(turns=2, seconds=1, anchor_seconds=2)
 
 

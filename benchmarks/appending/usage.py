@@ -7,6 +7,7 @@ neighbour distorts least.
 import os
 import resource
 from pathlib import Path
+from time import perf_counter
 from typing import Final
 
 import psycopg
@@ -34,15 +35,17 @@ class Counters(Struct, frozen=True, kw_only=True):
 class Cpu(Struct, frozen=True, kw_only=True):
     """CPU seconds until now: of the whole server, of each of its processes, of the machine."""
 
+    now: float
     server: float
     processes: dict[int, float]
     machine: float
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """What one measurement took."""
+    """What one measurement took: in seconds of its work, of the clock around it, of CPU."""
 
     seconds: float
+    wall_seconds: float
     server_cpu: float
     busiest_backend_cpu: float
     client_cpu: float
@@ -68,7 +71,10 @@ def cpu(server: Server) -> Cpu:
     pids = [int(pid) for pid in children.read_text("ascii").split()]
     processes = {pid: _process_seconds(pid)[0] for pid in pids}
     return Cpu(
-        server=own + ended + sum(processes.values()), processes=processes, machine=_busy_seconds()
+        now=perf_counter(),
+        server=own + ended + sum(processes.values()),
+        processes=processes,
+        machine=_busy_seconds(),
     )
 
 
@@ -79,6 +85,7 @@ def spent(
     each = (total - used.processes.get(pid, 0.0) for pid, total in used_after.processes.items())
     return Usage(
         seconds=seconds,
+        wall_seconds=used_after.now - used.now,
         server_cpu=used_after.server - used.server,
         busiest_backend_cpu=max(each, default=0.0),
         client_cpu=client_cpu,

@@ -4,6 +4,7 @@ Each append checks a boundary: that nothing is known of its invoice.
 """
 
 from collections.abc import Iterator
+from itertools import count
 from os import getpid
 from time import time_ns
 from typing import Final
@@ -25,6 +26,8 @@ DATA: Final = (
     '"customer_code":"{customer}","customer_country":"ES"}}'
 )
 
+_runs = count()
+
 
 def tenants(count: int) -> list[TenantId]:
     """Name tenants, the same ones in each process."""
@@ -33,9 +36,9 @@ def tenants(count: int) -> list[TenantId]:
 
 def appends(events: int) -> Iterator[Append]:
     """Make appends of so many events about one invoice each, for ever."""
-    # Ids sort by time, as the application's do; the process tells apart those of one moment.
-    run = f"{time_ns() // 1_000_000:012x}"
-    run = f"{run[:8]}-{run[8:]}-7{getpid() % 0x1000:03x}-8000"
+    # Ids sort by time, as the application's do; process and run tell apart those of one moment.
+    now = f"{time_ns() // 1_000_000:012x}"
+    run = f"{now[:8]}-{now[8:]}-7{getpid() % 0x1000:03x}-8{next(_runs) % 0x1000:03x}"
     number = 0
     while True:
         invoice = f"{run}-{number:012x}"

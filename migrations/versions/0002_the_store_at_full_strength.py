@@ -20,5 +20,6 @@ def upgrade() -> None:
         "look_v1",
         "subject_key",
         "subject_keys_to_wrap_v1",
+        "close_log_v1",
     )
     run("ownership_v2")

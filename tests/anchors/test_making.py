@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -123,12 +124,12 @@ async def test_the_scheduler_anchors_again_and_again(runtime: Runtime) -> None:
     task = asyncio.create_task(keep_anchoring(each_second))
     try:
         async with asyncio.timeout(20):
-            while len(list(anchor_folder(runtime.settings).paths())) < 2:  # noqa: ASYNC110 - files tell nobody.
+            while [e.status for e in await list_anchors(runtime)].count("kept") < 2:  # noqa: ASYNC110 - none tells.
                 await asyncio.sleep(0.1)
     finally:
         task.cancel()
-    listed = [each for each in await list_anchors(runtime) if each.status == "kept"]
-    assert len(listed) >= 2
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_anchors_on_demand_only_are_not_scheduled(runtime: Runtime) -> None:
@@ -136,6 +137,8 @@ async def test_anchors_on_demand_only_are_not_scheduled(runtime: Runtime) -> Non
     await asyncio.sleep(0.5)
     assert not task.done()
     task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
     assert not list(anchor_folder(runtime.settings).paths())
 
 
@@ -159,6 +162,21 @@ async def test_an_authority_that_fails_loses_no_anchor(
     asked = authority.asked
     assert (await stamp_missing(witnessed)).done == ()
     assert authority.asked == asked
+
+
+async def test_an_authority_that_fails_is_left_to_rest(
+    runtime: Runtime, authority: Authority
+) -> None:
+    authority.mood = "garbage"
+    hasty = replace_settings(runtime, tsa_url=authority.url, anchor_every_seconds=1)
+    task = asyncio.create_task(keep_anchoring(hasty))
+    await asyncio.sleep(3)
+    assert not task.done()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert authority.asked == 1
+    assert len(list(anchor_folder(runtime.settings).paths())) >= 1
 
 
 async def test_a_log_that_grew_moves_its_head_in_the_next_anchor(runtime: Runtime) -> None:

@@ -4,7 +4,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given as for_all
+from hypothesis import settings as how
+from hypothesis import strategies as st
 
+from adapters.anchors.der import with_sorted_certificates
 from adapters.anchors.timestamps import (
     HttpTimestamper,
     root_certificates,
@@ -108,3 +112,19 @@ def test_a_file_without_a_root_certificate_is_refused(tmp_path: Path, text: str)
 def test_an_authority_without_http_is_refused() -> None:
     with pytest.raises(Malformed, match="TSA_URL"):
         timestamper(Settings(tsa_url="file:///etc/passwd"))
+
+
+@how(max_examples=200, deadline=None)
+@for_all(st.binary(max_size=400))
+def test_no_answer_is_so_odd_that_it_breaks_anything(answer: bytes) -> None:
+    assert with_sorted_certificates(answer) == answer
+    with pytest.raises(TimestampFailed):
+        stamped_at(answer, CONTENT, ())
+
+
+async def test_certificates_are_sorted_and_nothing_else_is_touched(authority: Authority) -> None:
+    response = await HttpTimestamper(authority.url).stamp(CONTENT)
+    in_order = with_sorted_certificates(response)
+    assert in_order != response  # openssl sends the signer's first.
+    assert sorted(in_order) == sorted(response)
+    assert with_sorted_certificates(in_order) == in_order

@@ -1,24 +1,35 @@
 """A log of a few events, and hands that may do to it what an administrator can."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from secrets import token_hex
 from uuid import uuid4
 
 import psycopg
 import pytest
 from msgspec import Struct
+from psycopg import sql
 
 from adapters.audit.export import export
+from adapters.audit.form import Anchored
 from adapters.audit.log import Verified, verify
 from adapters.audit.registry import Owner
+from adapters.cli.session import operator
 from adapters.postgres.connections import SET_TENANT
+from adapters.postgres.projector import Projector, projections
 from adapters.runtime import Runtime
 from adapters.settings import Settings
-from application.kernel import SystemClock
+from application.kernel import SystemClock, build
 from application.ports import Append, NewEvent
-from domain.ids import TenantId
+from domain.ids import SYSTEM_TENANT, TenantId
+from domain.invoicing import DraftInvoice
+from domain.tenants import CreateTenant
+from tests.cli.conftest import asiento, environment
+
+__all__ = ["asiento", "environment"]
 
 EVENTS = 12
+DRAFTS = 5
 
 
 class Books(Struct, frozen=True, kw_only=True):
@@ -42,9 +53,9 @@ class Books(Struct, frozen=True, kw_only=True):
             for statement in statements:
                 connection.execute(statement.encode(), {"tenant": self.tenant})
 
-    def export(self, to: Path, *, force: bool = False) -> Path:
+    def export(self, to: Path, *, force: bool = False, anchors: Sequence[Anchored] = ()) -> Path:
         url = self.settings.database_url or ""
-        export(url, self.owner, to, clock=SystemClock(), force=force)
+        export(url, self.owner, to, clock=SystemClock(), force=force, anchors=anchors)
         return to
 
 
@@ -72,6 +83,46 @@ async def books(runtime: Runtime) -> Books:
 
 
 @pytest.fixture
-def exported(books: Books, tmp_path: Path) -> Iterator[Path]:
+def exported(books: Books, tmp_path: Path) -> Path:
     """Export the log of ``books``."""
-    yield books.export(tmp_path / "acme.log.gz")
+    return books.export(tmp_path / "acme.log.gz")
+
+
+@pytest.fixture
+async def company(runtime: Runtime) -> Books:
+    """Open the books of a company, draft a few invoices, and fold them."""
+    slug = f"acme-{token_hex(4)}"
+    given: dict[str, object] = {"slug": slug, "name": "Acme", "country": "ES"}
+    created = await runtime.bus.execute(
+        build(CreateTenant, given, runtime.clock), operator(SYSTEM_TENANT)
+    )
+    tenant = TenantId(created.ids["tenant"])
+    books = Books(
+        settings=runtime.settings,
+        owner=Owner(tenant=tenant, slug=slug, name="Acme", country="ES"),
+    )
+    for number in range(DRAFTS):
+        await draft(runtime, books, number)
+    await fold_all(runtime)
+    return books
+
+
+async def draft(runtime: Runtime, books: Books, number: int) -> None:
+    line = {"description": "Bolt", "quantity": "2", "unit_price": "1.50"}
+    customer = {"code": f"C{number}", "name": f"Customer {number}", "country": "ES"}
+    given: dict[str, object] = {"lines": [line], "customer": customer}
+    command = build(DraftInvoice, given, runtime.clock)
+    await runtime.bus.execute(command, operator(books.tenant))
+
+
+async def fold_all(runtime: Runtime) -> None:
+    await Projector(runtime.pool, *projections(runtime.vault)).catch_up()
+
+
+def rows_of(books: Books, table: str, schema: str = "public") -> list[str]:
+    """Read all rows of a tenant, as text, without their tenant."""
+    statement = sql.SQL("SELECT to_jsonb(t)::text FROM {} AS t WHERE tenant_id = %s ORDER BY 1")
+    with psycopg.connect(books.settings.database_admin_url or "") as connection:
+        connection.execute(SET_TENANT, (books.tenant,))
+        found = connection.execute(statement.format(sql.Identifier(schema, table)), (books.tenant,))
+        return [text for (text,) in found]

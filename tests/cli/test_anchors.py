@@ -1,11 +1,15 @@
 """`asiento audit anchor`, `anchors`, `anchor-key` and `check-anchor`."""
 
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Asiento
+from tests.cli.conftest import Asiento, Environment, command_line
 
+SECONDS_MAX = 60
+STOP_SECONDS_MAX = 15
 LINES = '{"lines": [{"description": "Bolt", "quantity": "2", "unit_price": "1.50"}]}'
 
 
@@ -69,6 +73,26 @@ def test_a_log_that_is_younger_than_the_anchor_is_named(asiento: Asiento, tmp_pa
     call = ("audit", "verify", "--tenant", "younger", "--anchor", str(copy), "--json")
     answer = asiento(*call)
     assert (answer.code, answer.json["error"]["code"]) == (1, "anchors.tenant_absent")
+
+
+def test_two_schedulers_make_one_chain(asiento: Asiento, environment: Environment) -> None:
+    each_second = environment | {"ANCHOR_EVERY_SECONDS": "1"}
+    started = [
+        subprocess.Popen(command_line("scheduler"), env=each_second, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    before = len(asiento("audit", "anchors", "--json").json)
+    deadline = time.monotonic() + SECONDS_MAX
+    listed: list[dict[str, object]] = []
+    while len(listed) < before + 4 and time.monotonic() < deadline:
+        listed = asiento("audit", "anchors", "--json").json
+    for process in started:
+        process.terminate()
+    assert [process.wait(STOP_SECONDS_MAX) for process in started] == [0, 0]
+    listed = asiento("audit", "anchors", "--json").json
+    assert len(listed) >= before + 4
+    assert [each["number"] for each in listed] == list(range(1, len(listed) + 1))
+    assert {each["status"] for each in listed} == {"kept"}
 
 
 def test_an_authority_that_is_away_is_told_and_loses_nothing(asiento: Asiento) -> None:

@@ -15,6 +15,7 @@ import pytest
 from adapters.embedded.servers import remove_instance
 from adapters.settings import Settings
 from tests.cli.conftest import Environment, command_line, shell
+from tests.docs.documents import ROOT
 
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 15
@@ -24,6 +25,7 @@ STOP_SECONDS_MAX = 15
 def folder() -> Iterator[Path]:
     """A folder that stands for the reader's checkout."""
     with tempfile.TemporaryDirectory(prefix="asiento-docs-") as name:
+        (Path(name) / "docs").symlink_to(ROOT / "docs")
         yield Path(name)
 
 

@@ -153,7 +153,7 @@ FAULTS: Final[dict[Fault, int]] = {
     postgresql_is_killed: 2,
     statements_time_out: 1,
     idle_connections_time_out: 1,
-    appends_are_held_up: 1,
+    appends_are_held_up: 2,
     the_disk_is_full: 1,
     the_clock_jumps: 1,
 }

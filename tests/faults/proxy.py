@@ -41,8 +41,15 @@ class _Link:
 class Proxy:
     """Stands where clients take the server to be. Open it with ``async with``."""
 
-    def __init__(self, target_port: int, *, silence_seconds: float = SILENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        target_port: int,
+        *,
+        target_host: str = "127.0.0.1",
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
         self.target_port = target_port
+        self._target_host = target_host
         self._silence_seconds = silence_seconds
         self.port = 0
         self.broken: dict[Point, int] = dict.fromkeys(Point, 0)
@@ -91,7 +98,7 @@ class Proxy:
 
     async def _connect(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         try:
-            answers, server = await asyncio.open_connection("127.0.0.1", self.target_port)
+            answers, server = await asyncio.open_connection(self._target_host, self.target_port)
         except OSError:
             client.transport.abort()
             return

@@ -71,9 +71,10 @@ class Line:
 
 @pytest.fixture
 async def line(database: Urls) -> AsyncIterator[Line]:
-    port = conninfo.conninfo_to_dict(database.database_url)["port"]
-    async with Proxy(int(port or 0), silence_seconds=0.3) as proxy:
-        url = conninfo.make_conninfo(database.database_url, port=proxy.port)
+    given = conninfo.conninfo_to_dict(database.database_url)
+    host, port = str(given.get("host", "127.0.0.1")), int(given.get("port") or 5432)
+    async with Proxy(port, target_host=host, silence_seconds=0.3) as proxy:
+        url = conninfo.make_conninfo(database.database_url, host="127.0.0.1", port=proxy.port)
         pool = make_pool(url, size_max=2)
         async with pool, PostgresEventStore(pool, url, announce) as store:
             opened = Line(store, proxy, database)

@@ -8,14 +8,15 @@ import pytest
 from adapters.embedded.processes import PROC
 from tests.faults.harness import run
 
-SECONDS = 12.0
-ASKS_MIN = 300
+SECONDS = 10.0
+ASKS = 3_000
 
 
 @pytest.mark.skipif(not PROC.is_dir(), reason="the harness finds the server's processes in /proc")
 async def test_the_log_is_what_callers_were_told_whatever_breaks() -> None:
     with TemporaryDirectory(prefix="asiento-") as folder:
-        report = await run(Path(folder) / "instance", "ci", asks_max=1_000_000, seconds_max=SECONDS)
-    assert not report.findings, "\n".join(report.lines())
-    assert report.asks > ASKS_MIN, "\n".join(report.lines())
-    assert report.attempts["done"] > ASKS_MIN / 2, "\n".join(report.lines())
+        report = await run(Path(folder) / "instance", "ci", asks_max=ASKS, seconds_max=SECONDS)
+    told = "\n".join(report.lines())
+    assert not report.findings, told
+    assert report.attempts["done"] > 0, told
+    assert report.faults.total() > 0, told

@@ -21,6 +21,7 @@ IN_FLIGHT_MAX: Final = 24
 PAUSE_SECONDS: Final = 0.02
 END_SECONDS: Final = 30.0
 CLAIMS_PER_NAME: Final = 3
+STRETCH: Final = 100
 LARGE_BYTES: Final = 60_000
 TENANTS: Final = tuple(TenantId(f"00000000-0000-7000-8000-00000000000{n}") for n in range(1, 4))
 
@@ -41,12 +42,13 @@ class Asking:
 
     def next(self) -> Ask:
         """Ask something new, or again what has no answer, or what has one."""
-        chance = self._random.random()
-        if self.open and chance < 0.3:
-            return self.again(self.open.pop(self._random.randrange(len(self.open))))
-        if self.known and chance < 0.35:
-            return self.again(self._random.choice(self.known))
-        ask = self._new(len(self.book.asks) + 1)
+        number, chance = len(self.book.asks) + 1, self._random.random()
+        if not _is_bare(number):
+            if self.open and chance < 0.3:
+                return self.again(self.open.pop(self._random.randrange(len(self.open))))
+            if self.known and chance < 0.35:
+                return self.again(self._random.choice(self.known))
+        ask = self._new(number)
         self.book.asks[ask.number] = ask
         return ask
 
@@ -69,6 +71,7 @@ class Asking:
     def _new(self, number: int) -> Ask:
         chance = self._random
         kind: Kind = chance.choices(("append", "claim", "issue"), (6, 2, 2))[0]
+        kind = "append" if _is_bare(number) else kind
         ask = Ask(
             number=number,
             kind=kind,
@@ -76,11 +79,19 @@ class Asking:
             name=f"name-{number // CLAIMS_PER_NAME}" if kind == "claim" else f"invoice-{number}",
             events=chance.choice((1, 1, 1, 2, 5)) if kind == "append" else 1,
             size_bytes=LARGE_BYTES if chance.random() < 0.02 else 100,
-            keyed=chance.random() < 0.7,
+            keyed=not _is_bare(number) and chance.random() < 0.7,
         )
         if chance.random() < 0.05:
             return replace(ask, patience_seconds=chance.uniform(0.001, 0.05))
         return ask
+
+
+def _is_bare(number: int) -> bool:
+    """Tell whether it is asked without a key or a boundary, with others like it.
+
+    One of either in a batch would keep it from being appended twice, whatever the writer does.
+    """
+    return number // STRETCH % 2 == 1
 
 
 class Writers:

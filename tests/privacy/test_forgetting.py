@@ -322,3 +322,39 @@ async def test_a_user_who_is_forgotten_can_not_log_in_and_has_no_address_anywher
     assert await door.user(Email(email)) is None
     for table in (*EVERYWHERE, "users"):
         assert not [text for (text,) in look(f"SELECT t::text FROM {table} AS t") if email in text]
+
+
+async def test_a_projector_that_met_somebody_before_they_came_back_reads_them_then(
+    desk: Desk, project: Project
+) -> None:
+    """Its kept keys know nothing of the new one."""
+    await desk.record("1")
+    await project()
+    await desk.forget()
+    await project()
+    await desk.record("2", name="Ana Gil")
+    await project()
+    assert [await name(desk, "1"), await name(desk, "2")] == ["[forgotten]", "Ana Gil"]
+
+
+async def test_a_projection_that_can_not_open_a_text_stops_there_and_says_why(
+    desk: Desk, runtime: Runtime, project: Project, settings: Settings
+) -> None:
+    await desk.record("1")
+    done = await desk.record("2", "C8", "Eva Gil")
+    admin = settings.database_admin_url or ""
+    with psycopg.connect(admin, autocommit=True) as connection:
+        lost = "DELETE FROM subject_key WHERE tenant_id = %s AND subject = 'customer_code:C8'"
+        connection.execute(lost, (desk.tenant,))
+        await Projector(runtime.pool, *projections(Vault(runtime.vault._keys))).catch_up()
+        failed = connection.execute(
+            "SELECT position, failed_position, error FROM projection_cursor"
+            " WHERE tenant_id = %s AND projection = 'invoices'",
+            (desk.tenant,),
+        ).fetchone()
+    assert failed is not None
+    assert failed[:2] == (done.position - 1, done.position)
+    assert "customer_code:C8 can't be opened: there is no such key" in failed[2]
+    assert "Eva" not in failed[2]
+    await project()
+    assert await name(desk, "1") == "Ana Núñez"

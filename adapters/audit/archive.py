@@ -1,0 +1,255 @@
+"""Take a closed log out of the database, once its archive is proved, and put it back.
+
+Each is one transaction of the owner of the tables: broken off at any point, nothing was done.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Final, LiteralString
+
+import psycopg
+from msgspec import Struct
+from psycopg import sql
+
+from adapters.audit.chain import Progress, silent
+from adapters.audit.keys import put_keys
+from adapters.audit.log import verify_on
+from adapters.audit.reading import Checked, Log, open_log, verify_file
+from adapters.audit.recipe import FIRST_LINK, Record
+from adapters.audit.rows import Connection
+from adapters.postgres.connections import ACT_AS_APPLICATION, SET_TENANT, unavailable
+from adapters.postgres.projector import consumer_names
+from adapters.worker.queue import CONSUMER
+from application.errors import Conflict, Forbidden
+from domain.ids import TenantId
+from domain.kernel import Refused
+
+BATCH_EVENTS: Final = 5_000
+MICROS: Final = 1_000_000
+
+CLOSE: LiteralString = "SELECT close_log_v1(%s)"
+HEAD: LiteralString = """
+SELECT position, hash, closed_at IS NOT NULL FROM log_head WHERE tenant_id = %s FOR UPDATE
+"""
+MAKE_HEAD: LiteralString = """
+INSERT INTO log_head (tenant_id, position, hash, closed_at) VALUES (%s, 0, %s, now())
+ON CONFLICT DO NOTHING
+"""
+SET_HEAD: LiteralString = "UPDATE log_head SET position = %s, hash = %s WHERE tenant_id = %s"
+REOPEN: LiteralString = "UPDATE log_head SET closed_at = NULL WHERE tenant_id = %s"
+TABLES: LiteralString = """
+SELECT c.relname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+WHERE a.attname = 'tenant_id' AND NOT a.attisdropped AND c.relkind IN ('r', 'p')
+  AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace
+  AND c.relname <> 'log_head'
+ORDER BY 1
+"""
+CLAIM_CURSORS: LiteralString = """
+INSERT INTO projection_cursor (tenant_id, projection, position)
+SELECT %s, name, 0 FROM unnest(%s::text[]) AS name ON CONFLICT DO NOTHING
+"""
+LOCK_CURSORS: LiteralString = "SELECT FROM projection_cursor WHERE tenant_id = %s FOR UPDATE"
+SKIP_JOBS: LiteralString = """
+INSERT INTO projection_cursor (tenant_id, projection, position) VALUES (%s, %s, %s)
+ON CONFLICT (tenant_id, projection) DO UPDATE SET position = excluded.position
+"""
+PUT_EVENTS: LiteralString = """
+INSERT INTO event (
+    tenant_id, position, type, tags, data, recorded_at, actor, correlation_id, causation_id, hash
+)
+SELECT %s, e.position, e.type, string_to_array(e.tags, chr(31)), e.data,
+       'epoch'::timestamptz + e.seconds * interval '1 second'
+       + e.micros * interval '1 microsecond',
+       e.actor, e.correlation, e.causation, e.hash
+FROM unnest(
+    %b::bigint[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::bigint[],
+    %b::text[], %b::text[], %b::text[], %b::bytea[]
+) AS e (position, type, tags, data, seconds, micros, actor, correlation, causation, hash)
+"""
+PUT_TAGS: LiteralString = """
+INSERT INTO event_tag (tenant_id, tag, type, position)
+SELECT e.tenant_id, t.tag, e.type, e.position FROM event AS e, unnest(e.tags) AS t (tag)
+WHERE e.tenant_id = %s AND e.position BETWEEN %s AND %s
+"""
+
+
+class Removed(Struct, frozen=True, kw_only=True):
+    """How many rows of each table are gone."""
+
+    rows: dict[str, int]
+
+
+class Restored(Struct, frozen=True, kw_only=True):
+    """What a log is after its restoration: its events, its head in hex."""
+
+    events: int
+    head: str
+    put_back: bool
+    closed: bool
+
+
+def close_log(url: str, tenant: TenantId) -> None:
+    """Let no event more into a log. Closed again, nothing happens.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+
+    """
+    try:
+        with psycopg.connect(url) as connection:
+            connection.execute(ACT_AS_APPLICATION)
+            connection.execute(CLOSE, (tenant,))
+    except psycopg.OperationalError as error:
+        raise unavailable(error) from error
+
+
+def proved(path: Path, on_progress: Progress = silent) -> Checked:
+    """Verify an archive.
+
+    Raises:
+        Malformed: It is no export at all.
+        Conflict: It is not as it was written.
+
+    """
+    checked = verify_file(path, on_progress)
+    if not checked.verified.ok:
+        raise Conflict(
+            "audit.bad_file",
+            f"{path.name} is not what was exported, at event"
+            f" {checked.verified.first_bad}: {checked.verified.reason}",
+            hint="Don't trust it. Use another copy; nothing was done.",
+        )
+    return checked
+
+
+def remove(admin_url: str, archive: Checked, on_progress: Progress = silent) -> Removed:
+    """Delete the rows of a tenant whose log is *archive* to the last event, and was closed.
+
+    What stays is an empty log that is closed. Removed again, nothing happens.
+
+    Raises:
+        Refused: The log is open, or its head is not that of the archive.
+        Forbidden: The login does not own the tables.
+        Unavailable: PostgreSQL does not answer.
+
+    """
+    tenant, end = TenantId(archive.header.tenant), archive.verified
+    with _owner(admin_url, tenant) as connection:
+        position, link, closed = connection.execute(HEAD, (tenant,)).fetchone() or (0, b"", False)
+        if not closed:
+            raise Refused(
+                "tenants.not_closed",
+                f"The books of {archive.header.slug} are not closed.",
+                hint="Close them first: `asiento tenant close SLUG --to FILE`.",
+            )
+        if position and (position, link.hex()) != (end.events, end.head):
+            raise Refused(
+                "tenants.other_archive",
+                f"The log ends at {position}, and not as the archive does at {end.events}.",
+                hint="Name the archive that `asiento tenant close` made last.",
+            )
+        # The projector leaves alone what is locked, and finds an empty log afterwards.
+        consumers = [*consumer_names()[0], CONSUMER]
+        connection.execute(CLAIM_CURSORS, (tenant, consumers))
+        connection.execute(LOCK_CURSORS, (tenant,))
+        rows: dict[str, int] = {}
+        tables = [name for (name,) in connection.execute(TABLES)]
+        for done, table in enumerate(tables, 1):
+            statement = sql.SQL("DELETE FROM {} WHERE tenant_id = %s").format(sql.Identifier(table))
+            rows[table] = connection.execute(statement, (tenant,)).rowcount
+            on_progress(done, len(tables))
+        connection.execute(SET_HEAD, (0, FIRST_LINK, tenant))
+    return Removed(rows=rows)
+
+
+def restore(
+    admin_url: str, path: Path, archive: Checked, *, reopen: bool, on_progress: Progress = silent
+) -> Restored:
+    """Put a log back event by event, and verify it in the same transaction.
+
+    Jobs that it started once are not started again. Restored again, nothing happens.
+
+    Raises:
+        Refused: There is another log of this tenant.
+        Conflict: What was put back is not what was archived; nothing was done.
+        Forbidden: The login does not own the tables.
+        Unavailable: PostgreSQL does not answer.
+
+    """
+    tenant, end = TenantId(archive.header.tenant), archive.verified
+    with _owner(admin_url, tenant) as connection:
+        connection.execute(MAKE_HEAD, (tenant, FIRST_LINK))
+        position, link, closed = connection.execute(HEAD, (tenant,)).fetchone() or (0, b"", True)
+        if position and (position, link.hex()) != (end.events, end.head):
+            raise Refused(
+                "tenants.other_log",
+                f"There is a log of this tenant that ends at {position}, and not as the file"
+                f" does at {end.events}.",
+                hint="Nothing was done. A log that is there is not written over.",
+            )
+        put_back = not position and end.events > 0
+        if put_back:
+            _put_back(connection, tenant, path, archive, on_progress)
+        if reopen:
+            connection.execute(REOPEN, (tenant,))
+    closed = closed and not reopen
+    return Restored(events=end.events, head=end.head, put_back=put_back, closed=closed)
+
+
+def _put_back(
+    connection: Connection, tenant: TenantId, path: Path, archive: Checked, on_progress: Progress
+) -> None:
+    end = archive.verified
+    with open_log(path) as file:
+        log = Log(file)
+        records = log.records()
+        while batch := list(islice(records, BATCH_EVENTS)):
+            _put_batch(connection, tenant, batch)
+            on_progress(batch[-1].position, end.events)
+        put_keys(connection, tenant, log.keys)
+    connection.execute(SET_HEAD, (end.events, bytes.fromhex(end.head), tenant))
+    connection.execute(SKIP_JOBS, (tenant, CONSUMER, end.events))
+    found = verify_on(connection, tenant)
+    if not found.ok:
+        raise Conflict(
+            "audit.not_restored",
+            f"What was put back differs at event {found.first_bad}: {found.reason}",
+            hint="Nothing was done. The file may have been changed meanwhile: try again.",
+        )
+
+
+def _put_batch(connection: Connection, tenant: TenantId, batch: list[Record]) -> None:
+    times = [divmod(each.recorded_at, MICROS) for each in batch]
+    columns = (
+        [each.position for each in batch],
+        [each.type.decode() for each in batch],
+        [each.tags.decode() for each in batch],
+        [each.data.decode() for each in batch],
+        [seconds for seconds, _ in times],
+        [micros for _, micros in times],
+        [each.actor.decode() for each in batch],
+        [each.correlation_id.decode() for each in batch],
+        [each.causation_id.decode() for each in batch],
+        [each.hash for each in batch],
+    )
+    connection.execute(PUT_EVENTS, (tenant, *columns))
+    connection.execute(PUT_TAGS, (tenant, batch[0].position, batch[-1].position))
+
+
+@contextmanager
+def _owner(url: str, tenant: TenantId) -> Iterator[Connection]:
+    """Open a transaction of the owner of the tables, on the rows of *tenant*."""
+    try:
+        with psycopg.connect(url, client_encoding="utf8") as connection:
+            connection.execute(SET_TENANT, (tenant,))
+            yield connection
+    except psycopg.OperationalError as error:
+        raise unavailable(error) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise Forbidden(
+            "database.not_owner",
+            "This login does not own the tables.",
+            hint="Set DATABASE_ADMIN_URL to the login that migrates.",
+        ) from error
