@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 from msgspec.json import Decoder, Encoder
 
-from adapters.audit.recipe import SEPARATOR, Record, Unfit
+from adapters.audit.recipe import SEPARATOR, Record, Unfit, well_formed
 from domain.ids import TenantId
 from domain.tenants import TenantIdText
 
@@ -126,13 +126,14 @@ def read(line: EventLine) -> Record:
         Unfit: Its tags are such that its hash could not tell them from others.
 
     """
-    tags = TEXT_SEPARATOR.join(line.tags)
-    if tags.count(TEXT_SEPARATOR) != max(len(line.tags) - 1, 0) or not all(line.tags):
+    tags = TEXT_SEPARATOR.join(line.tags).encode()
+    if not well_formed(tags, len(line.tags)):
         raise Unfit(line.position, "One of its tags is empty or holds a U+001F.")
     return Record(
         line.position,
         line.type.encode(),
-        tags.encode(),
+        tags,
+        len(line.tags),
         line.recorded_at,
         line.actor.encode(),
         line.correlation_id.encode(),

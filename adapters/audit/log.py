@@ -20,6 +20,7 @@ from adapters.postgres.connections import ACT_AS_APPLICATION, SET_TENANT, unavai
 from domain.ids import TenantId
 
 HEAD: LiteralString = "SELECT position, hash FROM log_head WHERE tenant_id = %s"
+ROOM: LiteralString = "SET LOCAL work_mem = '128MB'"  # To join millions without the disk.
 WRONG_TAGS: LiteralString = """
 SELECT count(*), min(t.position)
     FILTER (WHERE e.type IS DISTINCT FROM t.type OR NOT t.tag = ANY (e.tags))
@@ -149,6 +150,7 @@ class Index(Struct, frozen=True, kw_only=True):
 
 def read_index(connection: Connection, tenant: TenantId, head: int) -> Index:
     """Compare each row of the index with its event."""
+    connection.execute(ROOM)
     row = connection.execute(WRONG_TAGS, (tenant, head)).fetchone()
     rows, stray = row or (0, None)
     return Index(tenant=tenant, head=head, rows=rows, stray=stray)

@@ -32,6 +32,7 @@ class Record(Struct, gc=False):
     position: int
     type: bytes
     tags: bytes  # Joined by SEPARATOR.
+    tag_count: int
     recorded_at: int
     actor: bytes
     correlation_id: bytes
@@ -39,9 +40,11 @@ class Record(Struct, gc=False):
     data: bytes
     hash: bytes
 
-    @property
-    def tag_count(self) -> int:
-        return self.tags.count(SEPARATOR) + 1 if self.tags else 0
+
+def well_formed(tags: bytes, many: int) -> bool:
+    """Tell whether joined *tags* are so *many* that each is more than nothing."""
+    each = tags.split(SEPARATOR) if tags else ()
+    return len(each) == many and b"" not in each
 
 
 class _Lengths(dict[int, bytes]):

@@ -1,7 +1,7 @@
 """The events of a log as PostgreSQL's binary COPY sends them, a row at a time, in order.
 
-Every field is taken as its bytes; only the list of tags is joined by the server, which also
-tells whether it was a plain one, as the hash can't.
+Every field is taken as its bytes; only the list of tags is joined by the server, and counted, as
+the hash can't tell a plain list from an odd one.
 """
 
 import struct
@@ -11,7 +11,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import sql
 
-from adapters.audit.recipe import LINK_BYTES, Record, Unfit
+from adapters.audit.recipe import LINK_BYTES, Record, Unfit, well_formed
 from domain.ids import TenantId
 
 Connection = psycopg.Connection[tuple[Any, ...]]  # Any: rows of several shapes.
@@ -20,17 +20,17 @@ Connection = psycopg.Connection[tuple[Any, ...]]  # Any: rows of several shapes.
 EVENTS: LiteralString = """
 COPY (
     SELECT position, recorded_at, hash,
-           tags = string_to_array(array_to_string(tags, chr(31), chr(30)), chr(31)),
-           octet_length(type), octet_length(array_to_string(tags, chr(31))),
-           octet_length(actor), octet_length(correlation_id), octet_length(causation_id),
-           octet_length(data),
-           type, array_to_string(tags, chr(31)), actor, correlation_id, causation_id, data
+           CASE WHEN array_ndims(tags) = 1 AND array_lower(tags, 1) = 1
+           THEN cardinality(tags) ELSE -cardinality(tags) END,
+           octet_length(type), octet_length(actor), octet_length(correlation_id),
+           octet_length(causation_id), octet_length(data),
+           type, actor, correlation_id, causation_id, data, array_to_string(tags, chr(31), '')
     FROM event WHERE tenant_id = {} AND position > {} ORDER BY position
 ) TO STDOUT (FORMAT binary)
 """
-FIXED: Final = struct.Struct(f">hiqiqi{LINK_BYTES}si?" + "ii" * 6)
-PREFIXES: Final = (16, 8, 8, LINK_BYTES, 1, *[4] * 6)
-"""How many fields there are, and the length that is sent before each of the first ten."""
+FIXED: Final = struct.Struct(f">hiqiqi{LINK_BYTES}s" + "ii" * 6)
+PREFIXES: Final = (15, 8, 8, LINK_BYTES, *[4] * 6)
+"""How many fields there are, and the length that is sent before each of the first nine."""
 
 PREFIX_BYTES: Final = 4
 INT8_BYTES: Final = 8
@@ -52,11 +52,12 @@ def read_rows(connection: Connection, tenant: TenantId, after: int = 0) -> Itera
     statement = sql.SQL(EVENTS).format(sql.Literal(tenant), sql.Literal(after))
     with connection.cursor().copy(statement) as copy:
         first = bytes(copy.read())[SIGNATURE_BYTES:]
-        if first and first != END:
+        if len(first) > len(END):
             yield read_row(first)
-        for row in copy:
-            if row != END:
-                yield read_row(bytes(row))
+        for part in copy:
+            row = bytes(part)
+            if len(row) > len(END):
+                yield read_row(row)
 
 
 def read_row(row: bytes) -> Record:
@@ -64,34 +65,36 @@ def read_row(row: bytes) -> Record:
     # fmt: off
     try:
         (
-            fields, at, position, at2, time, at3, link, at4, plain,
-            p1, kind, p2, tags, p3, actor, p4, correlation, p5, causation, p6, _data,
+            fields, at, position, at2, time, at3, link, p1, many,
+            p2, kind, p3, actor, p4, correlation, p5, causation, p6, data,
         ) = FIXED.unpack_from(row)
     except struct.error:
         raise Unfit(None, "A row can't be read.") from None
     # fmt: on
-    if (fields, at, at2, at3, at4, p1, p2, p3, p4, p5, p6) != PREFIXES:
+    if (fields, at, at2, at3, p1, p2, p3, p4, p5, p6) != PREFIXES:
         raise Unfit(
             position if at == INT8_BYTES else None,
             f"A field is missing (NULL), or its hash is not {LINK_BYTES} bytes long.",
         )
-    if not plain:
-        raise Unfit(position, "Its tags are no plain list of texts without a U+001F.")
     if time in INFINITE:
         raise Unfit(position, "Its time of recording is infinite.")
     kind += (start := FIXED.size + PREFIX_BYTES)
-    tags += (tags_at := kind + PREFIX_BYTES)
-    actor += (actor_at := tags + PREFIX_BYTES)
+    actor += (actor_at := kind + PREFIX_BYTES)
     correlation += (correlation_at := actor + PREFIX_BYTES)
     causation += (causation_at := correlation + PREFIX_BYTES)
+    data += (data_at := causation + PREFIX_BYTES)
+    tags = row[data + PREFIX_BYTES :]
+    if not well_formed(tags, many):
+        raise Unfit(position, "Its tags are no plain list of texts without a U+001F.")
     return Record(
         position,
         row[start:kind],
-        row[tags_at:tags],
+        tags,
+        many,
         time + EPOCH_MICROS,
         row[actor_at:actor],
         row[correlation_at:correlation],
         row[causation_at:causation],
-        row[causation + PREFIX_BYTES :],
+        row[data_at:data],
         link,
     )

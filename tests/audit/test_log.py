@@ -58,7 +58,7 @@ MISSING = ("data", "hash", "recorded_at", "tags", "actor", "type")
 
 def test_the_documented_example_has_the_documented_hash() -> None:
     noted = Record(
-        1, b"Noted", b"note:1\x1fnote:2", 1_767_225_600_000_000, b"user:1", b"c", b"", b"", b""
+        1, b"Noted", b"note:1\x1fnote:2", 2, 1_767_225_600_000_000, b"user:1", b"c", b"", b"", b""
     )
     noted.data = b'{"note":"1"}'
     assert Links(TENANT).link(bytes(32), noted).hex() == DOCUMENTED

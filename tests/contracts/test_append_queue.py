@@ -90,7 +90,7 @@ async def test_where_few_wait_one_lane_takes_them_all_and_the_other_none() -> No
 
 async def test_where_many_wait_each_lane_takes_its_own_tenants() -> None:
     queue = AppendQueue(2)
-    tenants = [TenantId(str(uuid4())) for _ in range(append_queue.FEW * 2)]
+    tenants = [TenantId(str(uuid4())) for _ in range(append_queue.FEW * 4)]
     for tenant in tenants:
         queue.put(tenant, about("a:1"))
     first, second = await queue.take(0), await queue.take(1)
