@@ -7,7 +7,7 @@ QUICK ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format lint types architecture house coverage bench
+.PHONY: help setup run demo test check format lint types architecture house coverage bench faults
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ coverage: .venv/.dev ## Run all tests, and hold the branch coverage.
 
 bench: .venv/.bench ## Measure; GROUP=append names one group, QUICK=1 shortens it.
 	@exec $(BIN)/python -m benchmarks.run $(GROUP) $(if $(QUICK),--quick)
+
+faults: .venv/.dev ## Append under random kills; SEED and SECONDS set the run.
+	@exec $(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),60)
 
 FIND_PYTHON = command -v $(PYTHON) >/dev/null || { \
 	echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name it: make PYTHON=..." >&2; \

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Final
 
-from benchmarks.appending import bloat, bulk, growth, peers, series, speed
+from benchmarks.appending import bloat, bulk, growth, peers, series, speed, verifying
 from benchmarks.appending.limits import limits_table
 from benchmarks.appending.server import measured_server
 from benchmarks.appending.turns import FULL, QUICK, Bench, Findings
@@ -28,6 +28,7 @@ CASES: Final[Mapping[str, Callable[[Bench], Findings]]] = {
     "latency": speed.latency,
     "application-save": peers.application_save,
     "dcb": peers.dcb_append,
+    "verify": verifying.verifying,
     "emmett": peers.emmett,
     "tenants": growth.by_tenants,
     "events": growth.by_events,

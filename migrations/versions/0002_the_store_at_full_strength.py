@@ -13,6 +13,7 @@ def upgrade() -> None:
         "upkeep",
         "settle_writer_v1",
         "append_events_v2",
+        "retire_append_events_v1",
         "guard_log_table_v1",
         "partition_log_v1",
         "anchor_heads_v1",
