@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from adapters.blobs.folder import FolderBlobs
 from adapters.keyring import Keyring, open_keyring
 from adapters.postgres.connections import Pool, make_pool
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.store.event_store import PostgresEventStore
 from adapters.postgres.subject_keys import PostgresSubjectKeys
 from adapters.redis.hub import Hub
 from adapters.settings import Settings

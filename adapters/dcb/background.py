@@ -11,7 +11,7 @@ from eventsourcing.persistence import ProgrammingError
 
 from adapters.dcb.errors import as_the_library_says
 from adapters.postgres.connections import make_pool
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.store.event_store import PostgresEventStore
 from domain.ids import TenantId
 
 POOL_SIZE_MAX: Final = 4

@@ -8,8 +8,8 @@ import pytest
 
 from adapters.embedded.servers import Urls
 from adapters.memory import MemoryEventStore, MemoryStaging
-from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.staging import PostgresStaging
+from adapters.postgres.store.event_store import PostgresEventStore
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings
 from application.kernel import SystemClock

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from adapters import memory
-from adapters.postgres import append_queue
+from adapters.postgres.store import queue
 from application.errors import Unavailable
 from application.ports import (
     Append,
@@ -120,7 +120,7 @@ async def test_what_cannot_be_stored_fails_alone(
 async def test_a_full_queue_is_told_and_writes_nothing(
     store: EventStore, tenant: TenantId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(append_queue, "QUEUE_MAX", 5)
+    monkeypatch.setattr(queue, "QUEUE_MAX", 5)
     monkeypatch.setattr(memory, "QUEUE_MAX", 5)
     answers = await together(store, tenant, *(attempt(event(data=f"{n}")) for n in range(40)))
     refused = [answer for answer in answers if isinstance(answer, Unavailable)]

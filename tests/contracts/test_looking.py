@@ -6,7 +6,7 @@ from uuid import uuid4
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.postgres.looking import Looks
+from adapters.postgres.store.looking import Looks
 from adapters.runtime import Runtime
 from application.ports import Append, BoundaryQuery, KeyedResult, Look, NewEvent
 from domain.ids import TenantId

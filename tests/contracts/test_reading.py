@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from adapters.postgres import reading
+from adapters.postgres.store import reading
 from application.ports import Append, BoundaryQuery, EventStore, NewEvent, QueryItem
 from domain.ids import TenantId
 from tests.contracts.events import BOLT, all_of, event, key, positions

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from adapters.embedded.servers import Urls
-from adapters.postgres.append_call import Batch, Item, call, settle
 from adapters.postgres.connections import Connection, connect
+from adapters.postgres.store.call import Batch, Item, call, settle
 from adapters.runtime import Runtime
 from domain.ids import TenantId
 from tests.contracts.test_database import an_append

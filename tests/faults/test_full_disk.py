@@ -15,7 +15,7 @@ from adapters.audit.log import verify
 from adapters.embedded.servers import Urls
 from adapters.embedded.users import hand_over, server_user
 from adapters.postgres.connections import make_pool
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.store.event_store import PostgresEventStore
 from adapters.settings import load_settings
 from application.errors import Unavailable
 from application.ports import Append, NewEvent

@@ -11,9 +11,9 @@ from psycopg import conninfo
 
 from adapters.audit.log import verify
 from adapters.embedded.servers import Urls
-from adapters.postgres import append_lane
 from adapters.postgres.connections import make_pool
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.store import lane
+from adapters.postgres.store.event_store import PostgresEventStore
 from application.errors import Unavailable
 from application.ports import (
     Append,
@@ -161,7 +161,7 @@ async def test_an_append_that_hangs_on_a_lost_connection_never_comes_after_its_r
 async def test_where_nobody_can_be_asked_the_caller_is_told_that_it_is_not_known(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(append_lane, "SETTLE_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(lane, "SETTLE_SECONDS_MAX", 0.3)
     server, line.proxy.target_port = line.proxy.target_port, 1
     line.proxy.arm(Point.BEFORE_REPLY)
     with pytest.raises(Unavailable) as unknown:
@@ -199,7 +199,7 @@ async def test_a_ledger_that_is_gone_is_no_proof_that_nothing_was_written(
     line: Line, database: Urls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock that jumps a week ahead lets another writer take the row for forgotten."""
-    monkeypatch.setattr(append_lane, "SETTLE_SECONDS_MAX", 5.0)
+    monkeypatch.setattr(lane, "SETTLE_SECONDS_MAX", 5.0)
     server, line.proxy.target_port = line.proxy.target_port, 1
     line.proxy.arm(Point.BEFORE_REPLY)
     waiting = asyncio.create_task(line.append(noted("1")))

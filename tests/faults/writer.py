@@ -16,7 +16,7 @@ from psycopg import Error
 
 from adapters.logging import configure_logging
 from adapters.postgres.connections import make_pool
-from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.store.event_store import PostgresEventStore
 from adapters.settings import Settings
 from application.bus import Bus
 from application.errors import ApplicationError

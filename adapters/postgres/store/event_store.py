@@ -7,9 +7,9 @@ from typing import LiteralString, Self
 from msgspec.structs import asdict
 
 from adapters.postgres.connections import Pool, tenant_transaction
-from adapters.postgres.looking import Looks
-from adapters.postgres.reading import Span, read
-from adapters.postgres.writer import Announce, GroupCommitWriter
+from adapters.postgres.store.looking import Looks
+from adapters.postgres.store.reading import Span, read
+from adapters.postgres.store.writer import Announce, GroupCommitWriter
 from application.ports import (
     Append,
     BoundaryQuery,

@@ -9,7 +9,7 @@ from collections import deque
 from typing import Final
 from zlib import crc32
 
-from adapters.postgres.append_call import Item
+from adapters.postgres.store.call import Item
 from application.errors import Unavailable
 from application.ports import Append
 from domain.ids import TenantId

@@ -14,9 +14,9 @@ import structlog
 from psycopg import Error, OperationalError
 from psycopg.errors import DeadlockDetected, DiskFull
 
-from adapters.postgres.append_call import Answer, Batch, call, outcome_unknown, settle
-from adapters.postgres.append_queue import Waiting
 from adapters.postgres.connections import Connection, connect, unavailable
+from adapters.postgres.store.call import Answer, Batch, call, outcome_unknown, settle
+from adapters.postgres.store.queue import Waiting
 from application.errors import ApplicationError, Unavailable
 from domain.ids import TenantId
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Self
 
-from adapters.postgres.append_lane import Lane
-from adapters.postgres.append_queue import AppendQueue
+from adapters.postgres.store.lane import Lane
+from adapters.postgres.store.queue import AppendQueue
 from application.ports import Append
 from domain.ids import TenantId
 

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.postgres import append_queue
-from adapters.postgres.append_queue import AppendQueue, Waiting
+from adapters.postgres.store import queue as limits
+from adapters.postgres.store.queue import AppendQueue, Waiting
 from application.errors import Unavailable
 from application.ports import Append, KeyedResult, NewEvent, QueryItem
 from domain.ids import TenantId
@@ -90,7 +90,7 @@ async def test_where_few_wait_one_lane_takes_them_all_and_the_other_none() -> No
 
 async def test_where_many_wait_each_lane_takes_its_own_tenants() -> None:
     queue = AppendQueue(2)
-    tenants = [TenantId(str(uuid4())) for _ in range(append_queue.FEW * 4)]
+    tenants = [TenantId(str(uuid4())) for _ in range(limits.FEW * 4)]
     for tenant in tenants:
         queue.put(tenant, about("a:1"))
     first, second = await queue.take(0), await queue.take(1)
@@ -101,7 +101,7 @@ async def test_where_many_wait_each_lane_takes_its_own_tenants() -> None:
 
 
 async def test_a_batch_holds_only_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(append_queue, "BATCH_BYTES_MAX", 250)
+    monkeypatch.setattr(limits, "BATCH_BYTES_MAX", 250)
     queue = AppendQueue(1)
     for n in range(3):
         queue.put(TENANT, about(f"a:{n}", data="x" * 100))
@@ -112,7 +112,7 @@ async def test_a_batch_holds_only_so_many_bytes(monkeypatch: pytest.MonkeyPatch)
 async def test_what_is_too_large_for_the_queue_is_refused_and_the_rest_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(append_queue, "QUEUE_BYTES_MAX", 250)
+    monkeypatch.setattr(limits, "QUEUE_BYTES_MAX", 250)
     queue = AppendQueue(1)
     queue.put(TENANT, about("a:1", data="x" * 200))
     with pytest.raises(Unavailable) as busy:

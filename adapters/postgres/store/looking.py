@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from adapters.postgres.connections import Pool, lend
 from adapters.postgres.packed import SEPARATOR, bigints, texts
-from adapters.postgres.reading import Row, event_of
+from adapters.postgres.store.reading import Row, event_of
 from application import ports
 from application.ports import BoundaryQuery, KeyedResult, Look, Snapshot
 from domain.ids import TenantId
