@@ -88,6 +88,17 @@ async def test_where_few_wait_one_lane_takes_them_all_and_the_other_none() -> No
     other.cancel()
 
 
+async def test_a_lane_that_does_not_come_back_holds_nobody_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "PATIENCE_SECONDS", 0.01)
+    queue = AppendQueue(2)
+    queue.put(TENANT, about("a:1"))
+    assert len(await queue.take(1)) == 1
+    queue.put(TENANT, about("a:2"))
+    assert tags_of(await asyncio.wait_for(queue.take(0), 5)) == ["a:2"]
+
+
 async def test_where_many_wait_each_lane_takes_its_own_tenants() -> None:
     queue = AppendQueue(2)
     tenants = [TenantId(str(uuid4())) for _ in range(limits.FEW * 4)]

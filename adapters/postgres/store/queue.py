@@ -22,6 +22,9 @@ BATCH_BYTES_MAX: Final = 16 * 1024 * 1024
 FEW: Final = 64
 """Up to so many go in one batch, whatever lane they wait in."""
 
+PATIENCE_SECONDS: Final = 0.1
+"""A lane that is under way for longer may have lost its connection; then the other serves."""
+
 
 class Waiting(Item, eq=False, frozen=True):
     """An item and who waits for its base."""
@@ -36,7 +39,7 @@ class AppendQueue:
     def __init__(self, lanes: int) -> None:
         self._queues: list[deque[Waiting]] = [deque() for _ in range(lanes)]
         self._wakes = [asyncio.Event() for _ in range(lanes)]
-        self._busy = [False] * lanes
+        self._busy_since: list[float | None] = [None] * lanes
         self._waiting = 0
         self._waiting_bytes = 0
         self._closing = False
@@ -74,24 +77,29 @@ class AppendQueue:
 
     async def take(self, lane: int) -> list[Waiting]:
         """Wait for the next batch of *lane*, whose last one is over. None left: empty."""
-        self._busy[lane] = False
+        loop, wake = asyncio.get_running_loop(), self._wakes[lane]
+        self._busy_since[lane] = None
         self._wake()
         while True:
-            batch = self._batch(lane)
-            self._busy[lane] = bool(batch)
+            batch = self._batch(lane, loop.time())
+            if batch:
+                self._busy_since[lane] = loop.time()
             if batch or (self._closing and not self._waiting):
                 return batch
-            self._wakes[lane].clear()
-            await self._wakes[lane].wait()
+            wake.clear()
+            again = loop.call_later(PATIENCE_SECONDS, wake.set) if self._waiting else None
+            await wake.wait()
+            if again is not None:
+                again.cancel()
 
     def _wake(self) -> None:
         for wake in self._wakes:
             wake.set()
 
-    def _batch(self, lane: int) -> list[Waiting]:
+    def _batch(self, lane: int, now: float) -> list[Waiting]:
         if self._waiting > FEW:
             batch = _fetch(self._queues[lane])
-        elif any(self._busy):
+        elif any(since and now - since < PATIENCE_SECONDS for since in self._busy_since):
             return []  # Whoever is under way takes them next, all together.
         else:
             together = deque(item for queue in self._queues for item in queue)
