@@ -69,16 +69,29 @@ async def connect(url: str) -> Connection:
 
 def make_pool(url: str, *, size_max: int = POOL_SIZE_MAX) -> Pool:
     """Describe a pool; open it with ``async with``."""
-    return AsyncConnectionPool(
+
+    async def check(connection: Connection) -> None:
+        if monotonic() - _used_at.get(connection, 0.0) <= TRUSTED_SECONDS:
+            return
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except OperationalError:
+            # Where one is dead, the others are: the server was restarted. Found out one by
+            # one, they would cost the pool's growing rest between attempts each.
+            await pool.drain()
+            raise
+
+    pool: Pool = AsyncConnectionPool(
         url,
         min_size=1,
         max_size=size_max,
         open=False,
         kwargs={"autocommit": True},  # Transactions begin and end where tenant_transaction says.
         configure=act_as_application,
-        check=_check,
+        check=check,
         timeout=CONNECT_SECONDS,
     )
+    return pool
 
 
 @asynccontextmanager
@@ -127,11 +140,6 @@ async def _roll_back(connection: Connection) -> None:
     # A connection that broke has nothing to roll back, and the pool lets go of it.
     with suppress(OperationalError):
         await connection.execute("ROLLBACK")
-
-
-async def _check(connection: Connection) -> None:
-    if monotonic() - _used_at.get(connection, 0.0) > TRUSTED_SECONDS:
-        await AsyncConnectionPool.check_connection(connection)
 
 
 def unavailable(error: Exception) -> Unavailable:

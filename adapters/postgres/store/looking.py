@@ -17,6 +17,7 @@ from adapters.postgres.connections import Pool, lend
 from adapters.postgres.packed import SEPARATOR, bigints, texts
 from adapters.postgres.store.reading import Row, event_of
 from application import ports
+from application.errors import Unavailable
 from application.ports import BoundaryQuery, KeyedResult, Look, Snapshot
 from domain.ids import TenantId
 
@@ -89,11 +90,17 @@ class Looks:
             texts(sorted({key for question in questions for key in question.keys})),
             ports.LOOK_EVENTS_MAX,
         )
-        async with lend(self._pool) as connection:
-            rows = await (await connection.execute(LOOK, asked, binary=True)).fetchall()
+        try:
+            rows = await self._rows(asked)
+        except Unavailable:
+            rows = await self._rows(asked)  # By another connection: reading twice harms nobody.
         versions = {(b.state, b.tag): b.version for b in boundaries if b.version}
         whole = _look(rows, versions)
         return [whole] if len(questions) == 1 else _parts(whole, questions)
+
+    async def _rows(self, asked: Sequence[object]) -> list[Row]:
+        async with lend(self._pool) as connection:
+            return await (await connection.execute(LOOK, asked, binary=True)).fetchall()
 
 
 def _gather(questions: deque[_Question]) -> list[_Question]:
