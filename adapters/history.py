@@ -9,7 +9,7 @@ from adapters.postgres.connections import tenant_transaction
 from adapters.postgres.queries import checked_first, get_row
 from adapters.postgres.queries_conditions import Model, owner_column, require, storage_tenant
 from adapters.runtime import Runtime
-from application.codec import check_tag, stored_names
+from application.codec import check_tag, decode, stored_names
 from application.errors import NotFound
 from application.history import (
     HistoryEntry,
@@ -21,7 +21,7 @@ from application.history import (
 from application.kernel import EVERYTHING, Context
 from application.ports import QueryItem, StoredEvent
 from domain.ids import TenantId
-from domain.kernel import Event
+from domain.kernel import Event, key_fields
 from projections.access import ApiKeyRow, ApiKeys, UserRow, Users
 from projections.imports import ImportBatches, ImportBatchRow
 from projections.jobs import JobRow, Jobs
@@ -82,6 +82,9 @@ async def read_history(
 ) -> HistoryPage:
     """Tell the history of a row: up to *first* events after the position *after*.
 
+    The row goes by its id, or by anything else that tags its events and those of no other row,
+    such as the number of an invoice.
+
     Raises:
         NotFound: There is no such read model, or no row of this key for the caller.
         Forbidden: The caller may not read it.
@@ -90,23 +93,61 @@ async def read_history(
     """
     model, first = find_model(name, context), checked_first(first)
     check_tag(f"{model.key}:{key}")
-    found: list[Step] = []
-    known = False
-    async for step in _steps(runtime, context, model, key):
-        known = True
-        if step.stored.position > after:
-            found.append(step)
-        if len(found) > first:
-            break
-    if not known:
-        raise NotFound(
-            "query.absent",
-            f"There is no {_singular(model)} {key[:60]}.",
-            hint="Ask for one that exists, by its id.",
-        )
+    found = await _found(runtime, context, model, key, limit=first + 1, after=after)
+    if found is None:
+        key = await _id_of(runtime, context, model, key)
+        found = await _found(runtime, context, model, key, limit=first + 1, after=after) or []
     telling = _Telling(runtime, context)
     entries = [await telling.entry(step) for step in found[:first]]
-    return HistoryPage(entries=tuple(entries), has_next=len(found) > first)
+    return HistoryPage(id=key, entries=tuple(entries), has_next=len(found) > first)
+
+
+async def _found(
+    runtime: Runtime, context: Context, model: Model, key: str, *, limit: int, after: int
+) -> list[Step] | None:
+    """Fold a row, and return its steps after a position; None where there is no such row."""
+    found: list[Step] | None = None
+    async for step in _steps(runtime, context, model, key):
+        found = found or []
+        if step.stored.position > after:
+            found.append(step)
+        if len(found) == limit:
+            break
+    return found
+
+
+async def _id_of(runtime: Runtime, context: Context, model: Model, value: str) -> str:
+    """Find the one row of the caller whose events are tagged with *value*, by any name."""
+    names = _tag_names(model)
+    found: list[str] = []
+    async for key in _tagged(runtime, storage_tenant(model, context), model, names, value):
+        if key not in found and await _found(runtime, context, model, key, limit=1, after=0):
+            found.append(key)
+        if len(found) > 1:
+            break
+    if len(found) == 1:
+        return found[0]
+    said = f"Several {model.name} go by" if found else f"There is no {_singular(model)}"
+    where = f"; `asiento events --tag NAME:VALUE` shows it, by {' or '.join(names)}"
+    raise NotFound(
+        "query.absent", f"{said} {value[:60]}.", hint=f"Give its id{where if names else ''}."
+    )
+
+
+async def _tagged(
+    runtime: Runtime, tenant: TenantId, model: Model, names: tuple[str, ...], value: str
+) -> AsyncIterator[str]:
+    types = stored_names(events_of(model))
+    query = [QueryItem(types=types, tags=(f"{name}:{value}",)) for name in names]
+    if query:  # No condition at all would be met by every event.
+        async for stored in runtime.store.read(tenant, query):
+            yield getattr(decode(stored), model.key)
+
+
+def _tag_names(model: Model) -> tuple[str, ...]:
+    """Name what tags the events of *model* beside the key of the row."""
+    named = [name for event in events_of(model) for name in key_fields(event)]
+    return tuple(name for name in dict.fromkeys(named) if name != model.key)
 
 
 async def _steps(runtime: Runtime, context: Context, model: Model, key: str) -> AsyncIterator[Step]:

@@ -6,12 +6,13 @@ They come from ASIENTO_MASTER_KEYS, or from a file that is made once. The first 
 import os
 import secrets
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -26,6 +27,8 @@ NONCE_BYTES: Final = 12
 ID_LENGTH_MAX: Final = 64
 SET: Final = "ASIENTO_MASTER_KEYS"
 
+log = structlog.get_logger()
+
 
 class Keyring:
     """Wraps keys with the current master key, and unwraps them with the one that wrapped them."""
@@ -34,6 +37,7 @@ class Keyring:
         self._keys = dict(keys)
         self._file = file
         self._read_at = _changed_at(file)
+        self._proven: tuple[str, bytes] | None = None
 
     @property
     def current(self) -> str:
@@ -45,6 +49,26 @@ class Keyring:
     def file(self) -> Path | None:
         """Where the keys lie; None where a setting holds them."""
         return self._file
+
+    @property
+    def proven(self) -> bool:
+        """Whether the current master key, as it is now, is known to be the right one."""
+        current = self.current
+        return self._proven == (current, self._keys[current])
+
+    def prove(self, master: str, wrapped: Sequence[tuple[bytes, bytes]]) -> None:
+        """See that *master* opens one of what it wrapped, each with its *about*.
+
+        Another key under its id would wrap what nobody can read once the right one is back.
+        One is enough: a damaged row is no reason to stop all tenants.
+
+        Raises:
+            Unavailable: It opens none of them.
+
+        """
+        if wrapped and all(self._opened(master, each, about) is None for each, about in wrapped):
+            raise self._wrong(master)
+        self._proven = (master, self._keys[master])
 
     def wrap(self, key: bytes, about: bytes) -> tuple[str, bytes]:
         """Return the id of the current master key, and *key* wrapped by it."""
@@ -60,22 +84,18 @@ class Keyring:
         """
         if master not in self._keys:
             self._read_again()
-        place = IN_FILE if self._file else SET
         if master not in self._keys:
             raise Unavailable(
                 "privacy.master_key_absent",
-                f"The master key {master} is not in {place}.",
+                f"The master key {master} is not in {self._place}.",
                 hint="Put it back: personal data can't be read without it. Nothing was lost yet.",
             )
-        try:
-            cipher = AESGCM(self._keys[master])
-            return cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], about)
-        except InvalidTag as error:
-            raise Unavailable(
-                "privacy.wrong_master_key",
-                f"The master key {master} in {place} is not the one that wrapped this key.",
-                hint="Put the right one back, under its id. Nothing was lost yet.",
-            ) from error
+        key = self._opened(master, wrapped, about)
+        if key is None and self._read_again():
+            key = self._opened(master, wrapped, about)
+        if key is None:
+            raise self._wrong(master)
+        return key
 
     def add(self) -> str:
         """Make a new current master key in the file, and return its id. The former ones stay."""
@@ -83,12 +103,41 @@ class Keyring:
         write_private(self._file, _line(_new_key()) + self._file.read_bytes())
         return self.current
 
-    def _read_again(self) -> None:
-        """Look whether another process has made a new one."""
+    @property
+    def _place(self) -> str:
+        return IN_FILE if self._file else SET
+
+    def _opened(self, master: str, wrapped: bytes, about: bytes) -> bytes | None:
+        if master not in self._keys:
+            return None
+        try:
+            cipher = AESGCM(self._keys[master])
+            return cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], about)
+        except (InvalidTag, ValueError):  # The latter for what is too short to be a nonce.
+            return None
+
+    def _wrong(self, master: str) -> Unavailable:
+        return Unavailable(
+            "privacy.wrong_master_key",
+            f"The master key {master} in {self._place} is not the one that wrapped this key.",
+            hint="Put the right one back, under its id. Nothing was lost yet.",
+        )
+
+    def _read_again(self) -> bool:
+        """Look whether somebody has changed the file; tell whether there is something new.
+
+        What can't be read leaves a running process the keys that it has.
+        """
         changed_at = _changed_at(self._file)
-        if self._file is not None and changed_at not in {0, self._read_at}:
+        if self._file is None or changed_at in {0, self._read_at}:
+            return False
+        self._read_at = changed_at
+        try:
             self._keys = read_keys(self._file.read_text().split(), IN_FILE)
-            self._read_at = changed_at
+        except (Malformed, OSError, UnicodeDecodeError) as error:
+            log.warning("keyring.unreadable", reason=type(error).__name__)
+            return False
+        return True
 
 
 def open_keyring(settings: Settings) -> Keyring:

@@ -319,3 +319,6 @@ class MemorySubjectKeys:
                 for n, key in sorted(keys.items())
             ]
         return found
+
+    async def last_generation(self, tenant: TenantId, subject: str) -> int | None:
+        return max(self._keys.get((tenant, subject), ()), default=None)

@@ -48,8 +48,9 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
 
 
 class HistoryPage(Struct, frozen=True, kw_only=True):
-    """A part of a row's history, oldest first."""
+    """A part of the history of the row *id*, oldest first."""
 
+    id: str
     entries: tuple[HistoryEntry, ...]
     has_next: bool
 

@@ -104,7 +104,8 @@ class Exposed(Struct, frozen=True, kw_only=True):
             raise Forbidden(
                 "access.forbidden",
                 f"{self.command.__name__} needs the permission {self.permission}.",
-                hint="Ask an owner of the tenant for it.",
+                hint="Ask an owner of the tenant for it. Keys made by an older version lack what"
+                " came later: an operator does it by the command line.",
             )
 
 

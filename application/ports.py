@@ -174,12 +174,14 @@ class SubjectKey(Struct, frozen=True, kw_only=True):
         subject: The tag of the person, such as ``customer_code:C7``.
         generation: How often the subject had been forgotten when the key was made.
         key: 32 bytes; None where what it sealed is forgotten.
+        destroyed: There is no key, and yet the log does not say that the subject is forgotten.
 
     """
 
     subject: str
     generation: int
     key: bytes | None
+    destroyed: bool = False
 
     def __repr__(self) -> str:
         return f"SubjectKey({self.subject!r}, {self.generation})"
@@ -199,6 +201,13 @@ class SubjectKeys(Protocol):
         Raises:
             Unavailable: The keys can't be reached, or the master key isn't the right one.
 
+        """
+        ...
+
+    async def last_generation(self, tenant: TenantId, subject: str) -> int | None:
+        """Return the generation of the last key of *subject*; None: it never had one.
+
+        No key is opened for it, so that a subject can be forgotten without the master key.
         """
         ...
 

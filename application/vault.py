@@ -6,6 +6,7 @@ by the subject's key of that generation, bound to its tenant, subject, event typ
 
 import hmac
 import os
+import re
 from base64 import b64decode, b64encode
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -28,6 +29,8 @@ BLANK: Final = "asiento:forgotten:1"
 """How a forgotten text is written where it goes into one more event."""
 
 NONCE_BYTES: Final = 12
+SEAL_BYTES_MIN: Final = NONCE_BYTES + 16  # With the tag of AES-GCM, around an empty text.
+SEAL: Final = re.compile(r"([0-9]{1,9}):([A-Za-z0-9+/]+={0,2})", re.ASCII)
 KEPT_MAX: Final = 20_000
 """Subjects whose keys a process keeps."""
 
@@ -44,11 +47,20 @@ class SealBroken(ApplicationError):
     status = 500
 
 
+class Seal(Struct, frozen=True):
+    """A sealed text, taken apart."""
+
+    generation: int
+    nonce: bytes
+    hidden: bytes
+
+
 class _Kept(Struct, frozen=True):
     """The keys of a subject, as of a moment when so much was forgotten of its tenant."""
 
     erased: int
     ciphers: dict[int, AESGCM | None]
+    destroyed: frozenset[int] = frozenset()
 
     @property
     def current(self) -> tuple[int, AESGCM] | None:
@@ -69,6 +81,9 @@ class NoKeys:
         self, tenant: TenantId, subjects: Collection[str], *, make: bool = False
     ) -> list[SubjectKey]:
         raise LookupError(f"No keys for {len(subjects)} subjects of {tenant} (make: {make}).")
+
+    async def last_generation(self, tenant: TenantId, subject: str) -> int | None:
+        raise LookupError(f"No keys for {subject} of {tenant}.")
 
 
 class Vault:
@@ -161,9 +176,7 @@ class Vault:
 
     async def last_generation(self, tenant: TenantId, subject: str) -> int | None:
         """Return the generation of the last key that a subject had; None: it never had one."""
-        return max(
-            (key.generation for key in await self._keys.find(tenant, [subject])), default=None
-        )
+        return await self._keys.last_generation(tenant, subject)
 
     async def digest(self, text: str) -> str:
         """Return what stands for *text* where it must be found but not told: HMAC-SHA-256."""
@@ -179,15 +192,15 @@ class Vault:
         known: _Known = {}
         for subject, generations in wanted.items():
             kept = self._kept.get((tenant, subject))
-            if kept is None or erased == UNKNOWN or kept.erased < erased:
+            if kept is None or kept.destroyed or erased == UNKNOWN or kept.erased < erased:
                 continue
             if kept.ciphers.keys() >= generations and (kept.current or not make):
                 known[subject] = kept
         if missing := sorted(wanted.keys() - known.keys()):
-            found: dict[str, dict[int, AESGCM | None]] = {subject: {} for subject in missing}
+            found: dict[str, list[SubjectKey]] = {subject: [] for subject in missing}
             for key in await self._keys.find(tenant, missing, make=make):
-                found[key.subject][key.generation] = AESGCM(key.key) if key.key else None
-            known |= {subject: _Kept(erased, ciphers) for subject, ciphers in found.items()}
+                found[key.subject].append(key)
+            known |= {subject: _kept_of(erased, keys) for subject, keys in found.items()}
         self._keep(tenant, known)
         return known
 
@@ -197,6 +210,30 @@ class Vault:
             self._kept.move_to_end((tenant, subject))
         while len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
+
+
+def seal_of(text: str) -> Seal | None:
+    """Take a sealed text apart; None: it is none, though it may begin like one.
+
+    A text from before there were seals may say anything, and reads as it is.
+    """
+    found = SEAL.fullmatch(text, len(SEALED)) if text.startswith(SEALED) else None
+    if found is None or len(found[2]) % 4:
+        return None
+    sealed = b64decode(found[2])
+    if len(sealed) < SEAL_BYTES_MIN:
+        return None
+    return Seal(int(found[1]), sealed[:NONCE_BYTES], sealed[NONCE_BYTES:])
+
+
+def _kept_of(erased: int, keys: Iterable[SubjectKey]) -> _Kept:
+    """Keep keys; of those destroyed only that they were, so that they are asked for again."""
+    keys = tuple(keys)
+    return _Kept(
+        erased,
+        {k.generation: AESGCM(k.key) if k.key else None for k in keys if not k.destroyed},
+        frozenset(k.generation for k in keys if k.destroyed),
+    )
 
 
 def _personal_texts(event: Event) -> list[tuple[str, str]]:
@@ -220,15 +257,10 @@ def _wanted(events: Iterable[Event]) -> _Wanted:
     wanted: _Wanted = {}
     for event in events:
         for _, text in _personal_texts(event):
-            subject = subject_of(event) if text.startswith(SEALED) else None
-            if subject is not None:
-                generation = text.removeprefix(SEALED).partition(":")[0]
-                wanted.setdefault(subject, set()).update(_number(generation))
+            subject, seal = subject_of(event), seal_of(text)
+            if subject is not None and seal is not None:
+                wanted.setdefault(subject, set()).add(seal.generation)
     return wanted
-
-
-def _number(text: str) -> tuple[int, ...]:
-    return (int(text),) if text.isascii() and text.isdecimal() else ()
 
 
 def _sealed(
@@ -249,13 +281,18 @@ def _sealed(
 
 def _current(subject: str, known: _Known) -> tuple[int, AESGCM]:
     current = known[subject].current
-    if current is None:
-        raise SealBroken(
-            "privacy.key_destroyed",
-            f"The key of {subject} is destroyed, and the log does not say that it is forgotten.",
-            hint="Verify the log: an older one may have been restored beside newer keys.",
-        )
+    if current is None or known[subject].destroyed:
+        raise _destroyed(subject)
     return current
+
+
+def _destroyed(subject: str) -> SealBroken:
+    return SealBroken(
+        "privacy.key_destroyed",
+        f"A key of {subject} is destroyed, and the log does not say that it is forgotten.",
+        hint="Restore the table subject_key from a backup. Or verify the log: an older one may"
+        " have been restored beside newer keys.",
+    )
 
 
 def _opened(tenant: TenantId, event: Event, known: _Known) -> Event:
@@ -264,22 +301,22 @@ def _opened(tenant: TenantId, event: Event, known: _Known) -> Event:
     for name, text in _personal_texts(event):
         if text == BLANK:
             texts[name] = FORGOTTEN
-        elif text.startswith(SEALED):
-            texts[name] = _opened_text(tenant, event, name, text, known)
+        elif (seal := seal_of(text)) is not None:
+            texts[name] = _opened_text(tenant, event, name, seal, known)
     return replace(event, **texts) if texts else event
 
 
-def _opened_text(tenant: TenantId, event: Event, name: str, value: str, known: _Known) -> str:
+def _opened_text(tenant: TenantId, event: Event, name: str, seal: Seal, known: _Known) -> str:
     subject = subject_of(event) or ""
-    generation, _, text = value.removeprefix(SEALED).partition(":")
+    if subject in known and seal.generation in known[subject].destroyed:
+        raise _destroyed(subject)
     try:
-        cipher = known[subject].ciphers[int(generation)]
+        cipher = known[subject].ciphers[seal.generation]
         if cipher is None:
             return FORGOTTEN
-        sealed = b64decode(text, validate=True)
         about = _about(tenant, subject, event, name)
-        return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], about).decode()
-    except (KeyError, ValueError, InvalidTag) as error:
+        return cipher.decrypt(seal.nonce, seal.hidden, about).decode()
+    except (KeyError, InvalidTag) as error:
         told = "there is no such key" if isinstance(error, KeyError) else "it was changed"
         raise SealBroken(
             "privacy.seal_broken",

@@ -13,15 +13,20 @@ This file stands alone on purpose: read it, or write your own.
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
 import json
+import re
 import sys
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
+MAGIC = b"\x1f\x8b"
 LINE_BYTES_MAX = 64 << 20
+PIECE_BYTES = 1 << 20
+GZIP = 31  # How zlib is told that a gzip header and trailer are around the data.
 VERSION = 1
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -37,6 +42,20 @@ FIELDS = {
     "data",
     "hash",
 }
+ANCHOR_FIELDS = {
+    "format",
+    "version",
+    "number",
+    "made_at",
+    "previous",
+    "heads",
+    "public_key",
+    "signature",
+}
+UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+HEX_32, HEX_64 = re.compile("[0-9a-f]{64}"), re.compile("[0-9a-f]{128}")
+UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"}
+"""What no tag is made of, but for the space. A letter that is newer than Python is none of them."""
 
 
 class Bad(Exception):
@@ -49,6 +68,8 @@ def main() -> int:
     parser.add_argument("--anchor", type=Path, help="a file that `asiento audit anchor` wrote")
     parser.add_argument("--public-key", help="the key of anchors, in hex, as you noted it")
     given = parser.parse_args()
+    if given.public_key and not given.anchor:
+        parser.error("--public-key says who signed an anchor: give --anchor too")
     try:
         anchor = read_anchor(given.anchor, given.public_key) if given.anchor else None
         said = verify(given.export, anchor)
@@ -66,7 +87,10 @@ def main() -> int:
 
 
 def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    """Write one line, whatever a hostile file put into it: it can't make a line of its own."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def verify(path: Path, anchor: dict | None = None) -> str:
@@ -98,7 +122,7 @@ def verify(path: Path, anchor: dict | None = None) -> str:
     check_end(trailer, done, link, digest.hexdigest())
     if anchored and anchored["position"] > done:
         raise Bad(f"the log ends at event {done}: {NOT_ANCHORED}")
-    said = f"{done} events of {header.get('slug')} ({tenant}), head {link.hex()}"
+    said = f"{done} events of {header['slug']} ({tenant}), head {link.hex()}"
     return said + (", and it passes through the anchor" if anchored else "")
 
 
@@ -146,8 +170,16 @@ def well_formed(event: dict) -> bool:
         and type(event["position"]) is int
         and type(event["recorded_at"]) is int
         and type(tags) is list
-        and all(type(tag) is str and tag and "\x1f" not in tag for tag in tags)
+        and all(type(tag) is str and tag and printable(tag) for tag in tags)
     )
+
+
+def printable(tag: str) -> bool:
+    return not any(c != " " and unicodedata.category(c) in UNPRINTABLE for c in tag)
+
+
+def fits(pattern: re.Pattern[str], text: object) -> bool:
+    return type(text) is str and pattern.fullmatch(text) is not None
 
 
 def check_header(header: dict) -> None:
@@ -155,7 +187,7 @@ def check_header(header: dict) -> None:
         raise Bad("this is no export of a log")
     if header.get("version") != VERSION:
         raise Bad("this is an export of another version than 1")
-    if not isinstance(header.get("tenant"), str):
+    if not fits(UUID, header.get("tenant")) or type(header.get("slug")) is not str:
         raise Bad("the header does not say whose log it is")
 
 
@@ -171,22 +203,39 @@ def check_end(trailer: dict | None, done: int, link: bytes, sha256: str) -> None
 
 
 def read_lines(path: Path) -> Iterator[tuple[bytes, dict]]:
-    """Give each line with its object, and never more than a line at a time."""
-    number = 0
-    with gzip.open(path, "rb") as file:
-        while True:
-            number += 1
-            try:
-                text = file.readline(LINE_BYTES_MAX)
-            except EOFError:
-                raise Bad(f"the file is cut off in line {number}") from None
-            except (zlib.error, OSError):
-                raise Bad(f"the packed data is damaged in or behind line {number}") from None
-            if not text:
-                return
-            if not text.endswith(b"\n"):
-                raise Bad(f"line {number} is cut off, or too long")
-            yield text, read_object(text, f"line {number}")
+    """Give each line with its object, and hold little more than a line at a time."""
+    number, rest = 1, b""
+    with path.open("rb") as file:
+        if (begins := file.read(len(MAGIC))) != MAGIC:
+            raise Bad("the file is no gzip file: pack it again" if begins else "the file is empty")
+        file.seek(0)
+        try:
+            for piece in unpacked(file):
+                *whole, rest = (rest + piece).split(b"\n")
+                for text in whole:
+                    yield text + b"\n", read_object(text, f"line {number}")
+                    number += 1
+                if len(rest) >= LINE_BYTES_MAX:
+                    break
+        except EOFError:
+            raise Bad(f"the file is cut off in line {number}") from None
+        except zlib.error:
+            raise Bad(f"the packed data is damaged in or behind line {number}") from None
+    if rest:
+        raise Bad(f"line {number} is cut off, or too long")
+
+
+def unpacked(file: IO[bytes]) -> Iterator[bytes]:
+    """Unpack the one gzip member that an export is, a piece at a time."""
+    unpacking = zlib.decompressobj(GZIP)
+    while not unpacking.eof:
+        packed = unpacking.unconsumed_tail or file.read(PIECE_BYTES)
+        piece = unpacking.decompress(packed, PIECE_BYTES)
+        if not packed and not piece and not unpacking.eof:
+            raise EOFError
+        yield piece
+    if unpacking.unused_data or file.read(1):
+        raise Bad("something stands behind the packed data")
 
 
 def read_object(text: bytes, where: str) -> dict:
@@ -213,31 +262,47 @@ def read_anchor(path: Path, public_key: str | None) -> dict:
     anchor = read_object(content, "the anchor")
     if anchor.get("format") != "asiento-anchor" or anchor.get("version") != VERSION:
         raise Bad("the anchor is no anchor of version 1")
+    check_anchor(anchor)
     if canonical(anchor) != content:
         raise Bad("the anchor was altered: it is not written in its one form")
     if public_key and anchor.get("public_key") != public_key.strip().lower():
         raise Bad(f"the anchor was signed by another key, {anchor.get('public_key')}")
     statement = {name: value for name, value in anchor.items() if name != "signature"}
-    try:
-        key, signature = bytes.fromhex(anchor["public_key"]), bytes.fromhex(anchor["signature"])
-    except (KeyError, TypeError, ValueError):
-        raise Bad("the anchor has no signature") from None
+    key, signature = bytes.fromhex(anchor["public_key"]), bytes.fromhex(anchor["signature"])
     if not signed(key, canonical(statement), signature):
         raise Bad("the anchor was altered: its signature is not that of its content")
     return anchor
 
 
+def check_anchor(anchor: dict) -> None:
+    """Refuse what no anchor of version 1 holds, before any of it is used."""
+    if set(anchor) != ANCHOR_FIELDS or type(anchor["heads"]) is not list:
+        raise Bad("the anchor is not as an anchor is written")
+    if not fits(HEX_32, anchor["public_key"]) or not fits(HEX_64, anchor["signature"]):
+        raise Bad("the anchor has no signature")
+    texts = (anchor["made_at"], anchor["previous"] or "")
+    if type(anchor["number"]) is not int or not all(type(each) is str for each in texts):
+        raise Bad("the anchor is not as an anchor is written")
+    for head in anchor["heads"]:
+        if type(head) is not dict or set(head) != {"tenant", "position", "hash"}:
+            raise Bad("a head in the anchor is not as a head is written")
+        if type(head["position"]) is not int or head["position"] < 1:
+            raise Bad("a head in the anchor has no position")
+        if not fits(UUID, head["tenant"]) or not fits(HEX_32, head["hash"]):
+            raise Bad("a head in the anchor has no tenant or no hash")
+
+
 def canonical(value: dict) -> bytes:
     """JSON with sorted names and without spaces; all text in an anchor is ASCII."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8")
+    return text.encode("utf-8", "backslashreplace")  # A surrogate is not as it was written, then.
 
 
 def find_head(anchor: dict | None, tenant: str) -> dict | None:
     if anchor is None:
         return None
-    for head in anchor.get("heads", ()):
-        if head.get("tenant") == tenant:
+    for head in anchor["heads"]:
+        if head["tenant"] == tenant:
             return head
     raise Bad("the anchor holds no head of this tenant")
 

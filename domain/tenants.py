@@ -1,6 +1,7 @@
 """Tenants: companies on the system, each known by one short name for ever.
 
-The books of a company are closed once they are archived elsewhere, and only closed ones may go.
+The books of a company are closed before they are archived, and go only for an archive that was
+noted here. Once they are gone, only such an archive brings them back.
 """
 
 from collections.abc import Iterator
@@ -86,22 +87,30 @@ class Tenant(State):
     slug: str = ""
     country: Country = "ES"
     books: Books = "absent"
-    archive: str = ""
+    archives: tuple[str, ...] = ()  # The files (SHA-256) that hold the books as they were closed.
+    events: int = 0  # How many were archived, and the hash of the last.
+    head: str = ""
 
     def evolve(self, event: TenantEvent) -> "Tenant":
         match event:
             case TenantCreated():
                 return Tenant(slug=event.slug, country=event.country, books="open")
             case TenantClosed():
-                return replace(self, books="closed")
+                return replace(self, books="closed", archives=())
             case TenantArchived():
-                return replace(self, archive=event.sha256)
+                return self.held_by(event.sha256, event)
             case TenantRemoved():
-                return replace(self, books="removed", archive=event.archive)
+                return replace(self.held_by(event.archive, event), books="removed")
             case TenantRestored():
-                return replace(self, books="closed", archive=event.archive)
+                return replace(self.held_by(event.archive, event), books="closed")
             case TenantReopened():
                 return replace(self, books="open")
+
+    def held_by(
+        self, archive: str, noted: TenantArchived | TenantRemoved | TenantRestored
+    ) -> "Tenant":
+        archives = (*(each for each in self.archives if each != archive), archive)
+        return replace(self, archives=archives, events=noted.events, head=noted.head)
 
 
 class SlugClaim(State):
@@ -168,7 +177,7 @@ class NoteArchive(_OfTenant):
     def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
         if tenant.books != "closed":
             raise _not_closed(tenant)
-        if tenant.archive != self.sha256:
+        if self.sha256 not in tenant.archives:
             yield TenantArchived(
                 tenant=self.tenant,
                 file=self.file,
@@ -186,12 +195,14 @@ class NoteRemoval(_OfTenant):
     head: Sha256
 
     def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+        if tenant.books not in {"closed", "removed"}:
+            raise _not_closed(tenant)
+        if self.archive not in tenant.archives:
+            raise _not_noted(tenant, self.archive)
         if tenant.books == "closed":
             yield TenantRemoved(
                 tenant=self.tenant, archive=self.archive, events=self.events, head=self.head
             )
-        elif tenant.books != "removed":
-            raise _not_closed(tenant)
 
 
 class NoteRestoration(_OfTenant):
@@ -204,7 +215,9 @@ class NoteRestoration(_OfTenant):
     def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
         if tenant.books == "absent":
             raise _absent(self.tenant)
-        if tenant.books == "removed" or (tenant.books == "open" and not tenant.archive):
+        if vouches(tenant) and self.archive not in tenant.archives:
+            raise _not_noted(tenant, self.archive)
+        if tenant.books == "removed" or (tenant.books == "open" and not tenant.archives):
             yield TenantRestored(
                 tenant=self.tenant, archive=self.archive, events=self.events, head=self.head
             )
@@ -218,6 +231,21 @@ class ReopenTenant(_OfTenant):
             raise _absent(self.tenant)
         if tenant.books == "closed":
             yield TenantReopened(tenant=self.tenant)
+
+
+def vouches(tenant: Tenant) -> bool:
+    """Tell whether it is known here which files hold the books as they were."""
+    return tenant.books in {"closed", "removed"} and bool(tenant.archives)
+
+
+def _not_noted(tenant: Tenant, archive: str) -> Refused:
+    known = tenant.archives[-1] if tenant.archives else ""
+    return Refused(
+        "tenants.other_archive",
+        f"The file is no archive that was noted for {tenant.slug}: its SHA-256 is {archive}, and"
+        + (f" {known} was noted, of {tenant.events} events." if known else " none was noted."),
+        hint="Name the file that `asiento tenant close` wrote last. Nothing was done.",
+    )
 
 
 def _absent(tenant: TenantId) -> Refused:

@@ -166,13 +166,13 @@ def read_file(path: Path) -> bytes:
     except OSError as error:
         raise NotFound(
             "anchors.unreadable",
-            f"{path.name} can't be read: {error.strerror}.",
+            f"{path} can't be read: {error.strerror}.",
             hint="Name an anchor file that you may read.",
         ) from None
     if len(content) > ANCHOR_BYTES_MAX:
         raise NotFound(
             "anchors.unreadable",
-            f"{path.name} is larger than {ANCHOR_BYTES_MAX} bytes.",
+            f"{path} is larger than {ANCHOR_BYTES_MAX} bytes.",
             hint="Name an anchor file.",
         )
     return content

@@ -66,6 +66,6 @@ def keep_file(path: Path, content: bytes) -> None:
     except OSError as error:
         raise Unavailable(
             "anchors.not_kept",
-            f"The anchor can't be kept in {path.parent.name}/: {error.strerror}.",
+            f"The anchor can't be kept in {path.parent}: {error.strerror}.",
             hint="Make room, or open the folder, and make the anchor again.",
         ) from error

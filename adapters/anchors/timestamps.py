@@ -158,6 +158,6 @@ def _granted(answer: bytes) -> TimeStampResponse:
 def _failed(why: str) -> TimestampFailed:
     return TimestampFailed(
         "anchors.not_timestamped",
-        f"The time-stamping authority gave no good timestamp: {why}.",
+        f"The time-stamping authority gave no good timestamp: {why.rstrip('.')}.",
         hint="The anchor is kept. It is tried again; `asiento audit anchors` shows it.",
     )

@@ -14,10 +14,10 @@ from msgspec import Struct
 from psycopg import sql
 
 from adapters.audit.chain import Progress, silent
-from adapters.audit.keys import put_keys
+from adapters.audit.keys import count_missing, put_keys
 from adapters.audit.log import verify_on
-from adapters.audit.reading import Checked, Log, open_log, verify_file
-from adapters.audit.recipe import FIRST_LINK, Record
+from adapters.audit.reading import Checked, Log, MarkOf, no_mark, open_log, verify_file
+from adapters.audit.recipe import FIRST_LINK, SEPARATOR, Record
 from adapters.audit.rows import Connection
 from adapters.postgres.connections import ACT_AS_APPLICATION, SET_TENANT, unavailable
 from adapters.postgres.projector import consumer_names
@@ -28,6 +28,8 @@ from domain.kernel import Refused
 
 BATCH_EVENTS: Final = 5_000
 MICROS: Final = 1_000_000
+UNFIT: Final = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+BATCH_TAG: Final = b"batch:"
 
 CLOSE: LiteralString = "SELECT close_log_v1(%s)"
 HEAD: LiteralString = """
@@ -87,6 +89,7 @@ class Restored(Struct, frozen=True, kw_only=True):
     events: int
     head: str
     put_back: bool
+    keys: int  # How many were missing, and are there now.
     closed: bool
 
 
@@ -105,15 +108,44 @@ def close_log(url: str, tenant: TenantId) -> None:
         raise unavailable(error) from error
 
 
-def proved(path: Path, on_progress: Progress = silent) -> Checked:
+def archived(path: Path, on_progress: Progress = silent, mark_of: MarkOf = no_mark) -> Checked:
     """Verify an archive.
 
     Raises:
+        Refused: It is an export for readers.
         Malformed: It is no export at all.
-        Conflict: It is not as it was written.
+        Conflict: It is not as it was written, or not the one that was anchored.
 
     """
-    checked = verify_file(path, on_progress)
+    checked = proved(path, on_progress, mark_of)
+    if not checked.header.archive:
+        raise Refused(
+            "tenants.no_archive",
+            f"{path.name} is an export for readers and no archive: what is personal would be lost.",
+            hint="Name a file that `asiento tenant close` wrote; it makes one under a new name.",
+        )
+    return checked
+
+
+def check_keys(connection: Connection, tenant: TenantId, archive: Checked) -> None:
+    """Refuse an archive that lacks a key of the database, or holds another in its place."""
+    if missing := count_missing(connection, tenant, archive.keys):
+        raise Refused(
+            "tenants.keys_missing",
+            f"Keys of personal data that the database holds are not in the file: {missing}.",
+            hint="Write the archive anew: `asiento tenant close SLUG --to FILE --force`.",
+        )
+
+
+def proved(path: Path, on_progress: Progress = silent, mark_of: MarkOf = no_mark) -> Checked:
+    """Verify an export.
+
+    Raises:
+        Malformed: It is no export at all.
+        Conflict: It is not as it was written, or not the one that was anchored.
+
+    """
+    checked = verify_file(path, on_progress, mark_of)
     if not checked.verified.ok:
         raise Conflict(
             "audit.bad_file",
@@ -130,7 +162,7 @@ def remove(admin_url: str, archive: Checked, on_progress: Progress = silent) -> 
     What stays is an empty log that is closed. Removed again, nothing happens.
 
     Raises:
-        Refused: The log is open, or its head is not that of the archive.
+        Refused: The log is open, or the archive does not hold all of it and all keys.
         Forbidden: The login does not own the tables.
         Unavailable: PostgreSQL does not answer.
 
@@ -150,9 +182,10 @@ def remove(admin_url: str, archive: Checked, on_progress: Progress = silent) -> 
                 f"The log ends at {position}, and not as the archive does at {end.events}.",
                 hint="Name the archive that `asiento tenant close` made last.",
             )
+        check_keys(connection, tenant, archive)
         # The projector leaves alone what is locked, and finds an empty log afterwards.
         consumers = [*consumer_names()[0], CONSUMER]
-        connection.execute(CLAIM_CURSORS, (tenant, consumers))
+        claimed = connection.execute(CLAIM_CURSORS, (tenant, consumers)).rowcount
         connection.execute(LOCK_CURSORS, (tenant,))
         rows: dict[str, int] = {}
         tables = [name for (name,) in connection.execute(TABLES)]
@@ -160,6 +193,7 @@ def remove(admin_url: str, archive: Checked, on_progress: Progress = silent) -> 
             statement = sql.SQL("DELETE FROM {} WHERE tenant_id = %s").format(sql.Identifier(table))
             rows[table] = connection.execute(statement, (tenant,)).rowcount
             on_progress(done, len(tables))
+        rows["projection_cursor"] -= claimed
         connection.execute(SET_HEAD, (0, FIRST_LINK, tenant))
     return Removed(rows=rows)
 
@@ -169,7 +203,8 @@ def restore(
 ) -> Restored:
     """Put a log back event by event, and verify it in the same transaction.
 
-    Jobs that it started once are not started again. Restored again, nothing happens.
+    Keys that are missing come back too, also to a log that is there; none is replaced. Jobs that
+    it started once are not started again. Restored again, nothing happens.
 
     Raises:
         Refused: There is another log of this tenant.
@@ -192,10 +227,11 @@ def restore(
         put_back = not position and end.events > 0
         if put_back:
             _put_back(connection, tenant, path, archive, on_progress)
+        keys = put_keys(connection, tenant, archive.keys)
         if reopen:
             connection.execute(REOPEN, (tenant,))
     closed = closed and not reopen
-    return Restored(events=end.events, head=end.head, put_back=put_back, closed=closed)
+    return Restored(events=end.events, head=end.head, put_back=put_back, keys=keys, closed=closed)
 
 
 def _put_back(
@@ -203,12 +239,10 @@ def _put_back(
 ) -> None:
     end = archive.verified
     with open_log(path) as file:
-        log = Log(file)
-        records = log.records()
+        records = Log(file).records()
         while batch := list(islice(records, BATCH_EVENTS)):
             _put_batch(connection, tenant, batch)
             on_progress(batch[-1].position, end.events)
-        put_keys(connection, tenant, log.keys)
     connection.execute(SET_HEAD, (end.events, bytes.fromhex(end.head), tenant))
     connection.execute(SKIP_JOBS, (tenant, CONSUMER, end.events))
     found = verify_on(connection, tenant)
@@ -238,6 +272,17 @@ def _put_batch(connection: Connection, tenant: TenantId, batch: list[Record]) ->
     connection.execute(PUT_TAGS, (tenant, batch[0].position, batch[-1].position))
 
 
+def batches_in(path: Path) -> frozenset[str]:
+    """Name the import batches that the events of a file speak of."""
+    with open_log(path) as file:
+        return frozenset(
+            tag.removeprefix(BATCH_TAG).decode()
+            for record in Log(file).records()
+            for tag in record.tags.split(SEPARATOR)
+            if tag.startswith(BATCH_TAG)
+        )
+
+
 @contextmanager
 def _owner(url: str, tenant: TenantId) -> Iterator[Connection]:
     """Open a transaction of the owner of the tables, on the rows of *tenant*."""
@@ -245,6 +290,12 @@ def _owner(url: str, tenant: TenantId) -> Iterator[Connection]:
         with psycopg.connect(url, client_encoding="utf8") as connection:
             connection.execute(SET_TENANT, (tenant,))
             yield connection
+    except (*UNFIT, ValueError) as error:
+        raise Conflict(
+            "audit.bad_file",
+            f"The file holds what no log can hold ({type(error).__name__}).",
+            hint="Don't trust it. Use another copy; nothing was done.",
+        ) from error
     except psycopg.OperationalError as error:
         raise unavailable(error) from error
     except psycopg.errors.InsufficientPrivilege as error:

@@ -23,6 +23,7 @@ Problem: TypeAlias = Literal[
     "head",
     "index",
     "anchor",
+    "unanchored",
 ]
 Progress: TypeAlias = Callable[[int, int], None]
 PROGRESS_EVENTS: Final = 10_000

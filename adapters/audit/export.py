@@ -1,13 +1,14 @@
 """Write the log of a tenant into one file that can be checked and read without a database.
 
 It is written under another name and renamed when it is complete, so that a file of the given
-name is always a whole one.
+name is always a whole one. Only its owner can read it: there may be keys in it, or names.
 """
 
 import os
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
@@ -16,7 +17,7 @@ import msgspec
 import psycopg
 from msgspec import Struct
 
-from adapters.audit.chain import PROGRESS_EVENTS, Progress, silent
+from adapters.audit.chain import Chain, Finding, Problem, Progress, silent
 from adapters.audit.form import (
     ENCODER,
     Anchored,
@@ -28,12 +29,13 @@ from adapters.audit.form import (
     written,
 )
 from adapters.audit.log import read_head, reading
-from adapters.audit.recipe import FIRST_LINK, Unfit
+from adapters.audit.recipe import FIRST_LINK, Record, Unfit
 from adapters.audit.registry import Owner
 from adapters.audit.rows import Connection, read_rows
 from adapters.postgres.connections import unavailable
+from adapters.private import open_private
 from application.codec import event_types
-from application.errors import Conflict, Malformed, Unavailable
+from application.errors import Conflict, NotFound, Unavailable
 from application.ports import Clock
 from domain.ids import TenantId
 
@@ -43,7 +45,6 @@ PACKING: Final = 3
 GZIP: Final = 31
 PIECE_BYTES: Final = 1 << 20
 PART: Final = ".part"
-
 
 Keys: TypeAlias = Callable[[Connection, TenantId], Iterable[KeyLine]]
 """What of the keys of data subjects goes into the file."""
@@ -55,11 +56,18 @@ def no_keys(_connection: Connection, _tenant: TenantId) -> Iterable[KeyLine]:
 
 
 class Exported(Struct, frozen=True, kw_only=True):
-    """What was written. The head and the SHA-256 of the file are in hex."""
+    """What was written. The head and the SHA-256 of the file are in hex.
+
+    Not ok: the log is broken where it says, and so is the file, which holds it as it is.
+    """
 
     tenant: str
     file: str
     events: int
+    ok: bool
+    first_bad: int | None
+    problem: Problem | None
+    reason: str | None
     head: str
     sha256: str
     size_bytes: int
@@ -73,43 +81,61 @@ def export(
     clock: Clock,
     anchors: Iterable[Anchored] = (),
     keys: Keys = no_keys,
+    archive: bool = False,
     force: bool = False,
     on_progress: Progress = silent,
 ) -> Exported:
     """Write the log of *owner* to the file *to*, which must not be there unless with *force*.
 
+    The chain is recomputed on the way.
+
     Raises:
         Conflict: The file is there, or an event can't be written.
-        Malformed: The folder of the file is not there.
+        NotFound: The folder of the file is not there.
         Unavailable: The disk is full, or PostgreSQL away.
 
     """
-    if to.exists() and not force:
+    if not force and _is_there(to):
         raise _exists(to)
     try:
         with complete(to) as file, reading(url, owner.tenant) as connection:
-            paper = _Paper(file, _header(owner, clock, anchors))
-            done, link = _write_events(paper, connection, owner.tenant, on_progress)
+            paper = _Paper(file, _header(owner, clock, anchors, archive=archive))
+            found = _write_events(paper, connection, owner.tenant, on_progress)
             for line in keys(connection, owner.tenant):
                 paper.write(line)
-            paper.close(done, link)
+            paper.close()
     except psycopg.OperationalError as error:
         raise unavailable(error) from error
     except Unfit as error:
         raise _unfit(error) from error
+    return _exported(owner, to, paper, found)
+
+
+def _exported(owner: Owner, to: Path, paper: "_Paper", found: Finding | None) -> Exported:
     return Exported(
         tenant=owner.tenant,
         file=str(to),
-        events=done,
-        head=link.hex(),
+        events=paper.events,
+        ok=found is None,
+        first_bad=found.position if found else None,
+        problem=found.problem if found else None,
+        reason=found.reason if found else None,
+        head=paper.link.hex(),
         sha256=paper.file_sha256,
         size_bytes=to.stat().st_size,
     )
 
 
+def _is_there(to: Path) -> bool:
+    try:
+        return to.exists()
+    except OSError:  # Its folder is closed, as writing there will say.
+        return False
+
+
 def _exists(to: Path) -> Conflict:
     return Conflict(
-        "audit.file_exists", f"{to.name} is there already.", hint="Name another, or --force."
+        "audit.file_exists", f"{to.absolute()} is there already.", hint="Name another, or --force."
     )
 
 
@@ -121,13 +147,14 @@ def _unfit(error: Unfit) -> Conflict:
     )
 
 
-def _header(owner: Owner, clock: Clock, anchors: Iterable[Anchored]) -> Header:
+def _header(owner: Owner, clock: Clock, anchors: Iterable[Anchored], *, archive: bool) -> Header:
     return Header(
         tenant=owner.tenant,
         slug=owner.slug,
         name=owner.name,
         country=owner.country,
         made_at=clock.now(),
+        archive=archive,
         recipe=described(owner.tenant),
         types=schemas(),
         anchors=tuple(anchors),
@@ -136,17 +163,21 @@ def _header(owner: Owner, clock: Clock, anchors: Iterable[Anchored]) -> Header:
 
 def _write_events(
     paper: "_Paper", connection: Connection, tenant: TenantId, on_progress: Progress
-) -> tuple[int, bytes]:
-    """Write all events; return how many, and the hash of the last."""
-    head = read_head(connection, tenant)
-    done, link = 0, FIRST_LINK
-    for record in read_rows(connection, tenant):
-        paper.write(written(record))
-        done, link = done + 1, record.hash
-        if done % PROGRESS_EVENTS == 0:
-            on_progress(done, head[0] if head else 0)
-    on_progress(done, done)
-    return done, link
+) -> Finding | None:
+    """Write all events, and say which is the first that is not as it was appended.
+
+    Raises:
+        Unfit: One of them can't be written down.
+
+    """
+    total, stated = read_head(connection, tenant) or (0, FIRST_LINK)
+    chain, records = Chain(tenant), paper.passing(read_rows(connection, tenant))
+    found = chain.follow(records, lambda done: on_progress(done, total))
+    deque(records, maxlen=0)  # What is behind a finding is written all the same.
+    if paper.unfit is not None:
+        raise paper.unfit
+    on_progress(paper.events, paper.events)
+    return found or chain.end(total, stated)
 
 
 def schemas() -> dict[str, dict[str, object]]:
@@ -163,11 +194,24 @@ class _Paper:
         self._buffer = bytearray()
         self._lines = sha256()
         self._packed = sha256()
+        self.events, self.link = 0, FIRST_LINK
+        self.unfit: Unfit | None = None
         self.write(header)
 
     @property
     def file_sha256(self) -> str:
         return self._packed.hexdigest()
+
+    def passing(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Write each of *records* as it passes."""
+        try:
+            for record in records:
+                self.write(written(record))
+                self.events, self.link = self.events + 1, record.hash
+                yield record
+        except Unfit as error:
+            self.unfit = error
+            raise
 
     def write(self, line: Line) -> None:
         self._buffer += ENCODER.encode(line)
@@ -175,11 +219,12 @@ class _Paper:
         if len(self._buffer) >= PIECE_BYTES:
             self._empty()
 
-    def close(self, events: int, link: bytes) -> None:
+    def close(self) -> None:
         """Write the trailer over all that was written, and the end of the packed data."""
         self._empty()
         sealed = self._lines.hexdigest()
-        self.write(Trailer(events=events, position=events, hash=link.hex(), sha256=sealed))
+        events, link = self.events, self.link.hex()
+        self.write(Trailer(events=events, position=events, hash=link, sha256=sealed))
         self._empty()
         self._put(self._packing.flush())
 
@@ -198,28 +243,29 @@ def complete(to: Path) -> Iterator[BinaryIO]:
     """Give a file that gets the name *to* when the block ends well, and else is gone.
 
     Raises:
-        Malformed: The folder of the file is not there.
+        NotFound: The folder of the file is not there.
         Unavailable: The disk is full, or the folder closed.
 
     """
     part = to.with_name(to.name + PART)
     try:
-        with part.open("wb") as file:
+        with os.fdopen(open_private(part), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(to)
-    except FileNotFoundError:
-        raise Malformed(
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(
             "audit.no_folder",
-            f"There is no folder for {to.name}.",
+            f"There is no folder for {to.absolute()}.",
             hint="Make it first, or name a file elsewhere.",
         ) from None
     except OSError as error:
         raise Unavailable(
             "audit.not_written",
-            f"{to.name} can't be written: {error.strerror}.",
+            f"{to.absolute()} can't be written: {error.strerror}.",
             hint="Make room or open the folder, and ask again.",
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # Where it could not be made, nothing has to go.
+            part.unlink()

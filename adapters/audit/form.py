@@ -61,6 +61,7 @@ class Header(Line, tag="header", frozen=True, kw_only=True):
     name: str
     country: str
     made_at: datetime
+    archive: bool = False  # It holds all keys, wrapped, so that it may stand for the log.
     recipe: tuple[str, ...]
     types: dict[str, dict[str, object]]  # The JSON schema of each event type.
     anchors: tuple[Anchored, ...] = ()

@@ -21,12 +21,29 @@ from domain.ids import TenantId
 
 HEAD: LiteralString = "SELECT position, hash FROM log_head WHERE tenant_id = %s"
 ROOM: LiteralString = "SET LOCAL work_mem = '128MB'"  # To join millions without the disk.
+# A row beyond the head belongs to an event that was appended since, or to none.
 WRONG_TAGS: LiteralString = """
-SELECT count(*), min(t.position)
-    FILTER (WHERE e.type IS DISTINCT FROM t.type OR NOT t.tag = ANY (e.tags))
+SELECT count(*) FILTER (WHERE t.position <= %(head)s), min(coalesce(t.position, 0))
+    FILTER (WHERE e.position IS NULL OR (e.type = t.type AND t.tag = ANY (e.tags)) IS NOT TRUE)
 FROM event_tag AS t
 LEFT JOIN event AS e ON e.tenant_id = t.tenant_id AND e.position = t.position
-WHERE t.tenant_id = %s AND t.position <= %s
+WHERE t.tenant_id = %(tenant)s
+"""
+# Only what is unique by no more than these columns can't stand there twice.
+KEYED: LiteralString = """
+SELECT FROM pg_index AS i
+WHERE i.indrelid = 'event_tag'::regclass AND i.indisprimary AND i.indisvalid
+  AND NOT EXISTS (
+    SELECT FROM unnest(i.indkey) AS k (number)
+    JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.number
+    WHERE a.attname NOT IN ('tenant_id', 'tag', 'type', 'position')
+  )
+"""
+DOUBLED: LiteralString = """
+SELECT min(d.position) FROM (
+    SELECT position FROM event_tag WHERE tenant_id = %s
+    GROUP BY tag, type, position HAVING count(*) > 1
+) AS d
 """
 MISSING_TAG: LiteralString = """
 SELECT min(e.position) FROM event AS e
@@ -35,6 +52,10 @@ LEFT JOIN (
 ) AS t USING (position)
 WHERE e.tenant_id = %(tenant)s AND e.position <= %(head)s
   AND coalesce(t.many, 0) <> cardinality(e.tags)
+"""
+READ_FURTHEST: LiteralString = """
+SELECT projection, position FROM projection_cursor
+WHERE tenant_id = %s AND position > %s ORDER BY position DESC LIMIT 1
 """
 
 
@@ -103,6 +124,7 @@ def verify_on(
         found = Finding(chain.done, "head", reason)
     found = found or (chain.end(total, stated) if head else None)
     found = found or (mark.compare(chain) if mark else None)
+    found = found or _read_past(connection, tenant, chain.done)
     if found is None:
         found = (index or read_index(connection, tenant, total)).compare(connection, chain.tags)
     on_progress(chain.done, chain.done)
@@ -130,7 +152,10 @@ def read_head(connection: Connection, tenant: TenantId) -> tuple[int, bytes] | N
 
 
 class Index(Struct, frozen=True, kw_only=True):
-    """What the index of tags holds: its rows, and the first that belongs to no event."""
+    """What the index of tags holds: its rows, and the first that belongs to no event.
+
+    The rows are those up to the head; a row that stands there twice belongs to no event either.
+    """
 
     tenant: TenantId
     head: int
@@ -145,15 +170,28 @@ class Index(Struct, frozen=True, kw_only=True):
             (at,) = connection.execute(MISSING_TAG, asked).fetchone() or (None,)
         if at is None and self.rows == tags:
             return None
-        return Finding(at or 1, "index", "The index of tags does not agree with the events.")
+        return Finding(
+            1 if at is None else at, "index", "The index of tags does not agree with the events."
+        )
 
 
 def read_index(connection: Connection, tenant: TenantId, head: int) -> Index:
     """Compare each row of the index with its event."""
     connection.execute(ROOM)
-    row = connection.execute(WRONG_TAGS, (tenant, head)).fetchone()
-    rows, stray = row or (0, None)
+    asked = {"tenant": tenant, "head": head}
+    rows, stray = connection.execute(WRONG_TAGS, asked).fetchone() or (0, None)
+    if stray is None and connection.execute(KEYED).fetchone() is None:
+        (stray,) = connection.execute(DOUBLED, (tenant,)).fetchone() or (None,)
     return Index(tenant=tenant, head=head, rows=rows, stray=stray)
+
+
+def _read_past(connection: Connection, tenant: TenantId, done: int) -> Finding | None:
+    """Find a projection that has read events which are not there: so they were."""
+    row = connection.execute(READ_FURTHEST, (tenant, done)).fetchone()
+    if row is None:
+        return None
+    reason = f"The log ends at {done}, but {row[0]} has read it up to {row[1]}: it was cut off."
+    return Finding(done + 1, "truncated", reason)
 
 
 def _index(url: str, tenant: TenantId, head: int) -> Index:

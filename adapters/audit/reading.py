@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, cast
+from typing import IO, Any, Final, Protocol, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
@@ -34,6 +34,15 @@ from application.errors import Malformed
 from domain.ids import TenantId
 
 PIECE_BYTES: Final = 1 << 20
+GZIP: Final = b"\x1f\x8b"
+
+
+MarkOf: TypeAlias = Callable[[Header], Mark | None]
+"""What the log of a file is compared with, by its header."""
+
+
+def no_mark(_header: Header) -> None:
+    """Compare with nothing."""
 
 
 class Damaged(Unfit):
@@ -128,7 +137,7 @@ def open_log(path: Path) -> IO[bytes]:
 def verify_file(
     path: Path,
     on_progress: Progress = silent,
-    mark_of: Callable[[Header], Mark | None] = lambda _header: None,
+    mark_of: MarkOf = no_mark,
 ) -> Checked:
     """Verify an export, and that its log passes through the anchored head of it.
 
@@ -139,6 +148,8 @@ def verify_file(
     with open_log(path) as file:
         hashing = _Hashing(file)
         try:
+            _check_kind(file.read(len(GZIP)))
+            file.seek(0)
             log = Log(hashing)
         except Damaged as error:
             raise Malformed(
@@ -195,6 +206,13 @@ class _Hashing:
         return self._digest.hexdigest()
 
 
+def _check_kind(beginning: bytes) -> None:
+    if not beginning:
+        raise Damaged("It is empty.")
+    if beginning != GZIP:
+        raise Damaged("It is no gzip file. If somebody unpacked it, pack it again.")
+
+
 def _lines(file: Readable) -> Iterator[tuple[int, bytes]]:
     """Unpack line by line, each with its number and its line feed."""
     packed = cast("Any", file)  # Any: all that is asked of it is to be read.
@@ -206,6 +224,8 @@ def _lines(file: Readable) -> Iterator[tuple[int, bytes]]:
             raise Damaged(f"The file is cut off in line {number}.") from None
         except (gzip.BadGzipFile, zlib.error):
             raise Damaged(f"The packed data is damaged in or behind line {number}.") from None
+        if not text and number == 1:
+            raise Damaged("Nothing is packed in it.")
         if not text:
             return
         if not text.endswith(b"\n"):

@@ -6,6 +6,7 @@ out about the other.
 
 from hashlib import sha256
 from typing import Final
+from unicodedata import category
 
 from msgspec import Struct
 
@@ -15,6 +16,8 @@ FIRST_LINK: Final = bytes(32)
 LINK_BYTES: Final = 32
 SEPARATOR: Final = b"\x1f"
 USUAL_BYTES_MAX: Final = 2_048
+UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"})
+"""All but what is not assigned: to a newer Python than this one it may be a letter."""
 
 
 class Unfit(Exception):
@@ -42,9 +45,16 @@ class Record(Struct, gc=False):
 
 
 def well_formed(tags: bytes, many: int) -> bool:
-    """Tell whether joined *tags* are so *many* that each is more than nothing."""
+    """Tell whether joined *tags* are so *many* that each is more than nothing, and printable."""
     each = tags.split(SEPARATOR) if tags else ()
-    return len(each) == many and b"" not in each
+    return len(each) == many and b"" not in each and _printable(tags.replace(SEPARATOR, b""))
+
+
+def _printable(tags: bytes) -> bool:
+    text = tags.decode()
+    return text.isprintable() or not any(
+        sign != " " and category(sign) in UNPRINTABLE for sign in text
+    )
 
 
 class _Lengths(dict[int, bytes]):

@@ -1,5 +1,6 @@
 """Whose logs there are, as the log of the reserved tenant says."""
 
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
@@ -11,9 +12,20 @@ from application.errors import NotFound
 from application.ports import QueryItem
 from domain.anchors import HeadsAnchored
 from domain.ids import SYSTEM_TENANT, TenantId
-from domain.tenants import SYSTEM_SLUG, TenantCreated
+from domain.tenants import (
+    SYSTEM_SLUG,
+    Tenant,
+    TenantArchived,
+    TenantCreated,
+    TenantRemoved,
+    TenantRestored,
+)
 
 ANCHORS_MAX: Final = 1_000
+
+
+class UnknownTenant(NotFound):
+    """Nobody has this short name."""
 
 
 class Owner(Struct, frozen=True, kw_only=True):
@@ -25,6 +37,16 @@ class Owner(Struct, frozen=True, kw_only=True):
     country: str
 
 
+class Noted(Struct, frozen=True, kw_only=True):
+    """Where a log ended, as the log of `system` says: its events, its head, and its archive."""
+
+    at: datetime
+    archive: str
+    events: int
+    head: str
+    removed: bool
+
+
 SYSTEM: Final = Owner(tenant=SYSTEM_TENANT, slug=SYSTEM_SLUG, name="", country="")
 
 
@@ -32,19 +54,26 @@ async def find_owner(runtime: Runtime, slug: str) -> Owner:
     """Find a tenant by its short name.
 
     Raises:
-        NotFound: Nobody has it.
+        UnknownTenant: Nobody has it.
 
     """
     if slug == SYSTEM_SLUG:
         return SYSTEM
-    found = await _owners(runtime, (f"slug:{slug}",))
+    # The index of tags is not hashed: a row of it may have been turned to another's event.
+    found = [each for each in await _owners(runtime, (f"slug:{slug}",)) if each.slug == slug]
     if not found:
-        raise NotFound(
-            "tenants.absent",
-            f"There is no tenant {slug}.",
-            hint="Create it: `asiento tenant create SLUG --name NAME --country ES`.",
-        )
+        raise absent(slug)
     return found[0]
+
+
+def absent(slug: str) -> UnknownTenant:
+    """Say that nobody has this short name."""
+    return UnknownTenant(
+        "tenants.absent",
+        f"There is no tenant {slug}.",
+        hint="Mend the name (`asiento tenant list` shows all), or create it:"
+        " `asiento tenant create SLUG --name NAME --country ES`.",
+    )
 
 
 async def all_owners(runtime: Runtime) -> list[Owner]:
@@ -60,6 +89,31 @@ async def _owners(runtime: Runtime, tags: tuple[str, ...]) -> list[Owner]:
         for event in found
         if isinstance(event, TenantCreated)
     ]
+
+
+async def noted_ends(runtime: Runtime, tenant: TenantId | None = None) -> dict[TenantId, Noted]:
+    """Say of each log, or of one, where it last ended when it was archived or came back."""
+    kinds = tuple(kind.__name__ for kind in (TenantArchived, TenantRemoved, TenantRestored))
+    query = [QueryItem(types=kinds, tags=(f"tenant:{tenant}",) if tenant else ())]
+    found: dict[TenantId, Noted] = {}
+    async for stored in runtime.store.read(SYSTEM_TENANT, query):
+        event = decode(stored)
+        assert isinstance(event, TenantArchived | TenantRemoved | TenantRestored)
+        found[event.tenant] = Noted(
+            at=stored.recorded_at,
+            archive=event.sha256 if isinstance(event, TenantArchived) else event.archive,
+            events=event.events,
+            head=event.head,
+            removed=isinstance(event, TenantRemoved),
+        )
+    return found
+
+
+async def books_of(runtime: Runtime, tenant: TenantId) -> Tenant:
+    """Fold what is known of a company."""
+    boundary = Tenant.at(tenant=tenant)
+    query = [QueryItem(tags=(boundary.tag,))]
+    return boundary.fold([decode(each) async for each in runtime.store.read(SYSTEM_TENANT, query)])
 
 
 async def known_anchors(runtime: Runtime) -> list[Anchored]:

@@ -27,9 +27,9 @@ from adapters.postgres.folding import fold_events
 from adapters.postgres.read_models import Table, table_of
 from adapters.postgres.tables import define_table
 from application import codec
-from application.errors import Conflict, Malformed
+from application.errors import Conflict, Forbidden, Malformed
 from application.ports import SubjectKey
-from application.vault import SEALED, Opener, SealBroken, Vault
+from application.vault import Opener, SealBroken, Vault, seal_of
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.kernel import Event, personal_fields, subject_of
 from projections.kernel import events_of, read_models
@@ -37,6 +37,7 @@ from projections.kernel import events_of, read_models
 BATCH_EVENTS: Final = 1_000
 SCHEMA: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 OURS: Final = frozenset({"public", "information_schema"})
+KEY_BYTES: Final = 32
 LABEL: Final = "[sealed]"
 """What a personal text reads as where the file does not hold its key."""
 
@@ -49,6 +50,8 @@ class Replayed(Struct, frozen=True, kw_only=True):
     events: int
     tables: dict[str, int]
     unknown: dict[str, int]  # How many events of each type are not known here.
+    unreadable: dict[str, int]  # How many hold data that does not fit their type.
+    unopened: dict[str, int]  # How many hold a text that the key in the file does not open.
     failed: dict[str, str]  # Why a table holds the rows up to an event only.
 
 
@@ -60,6 +63,7 @@ async def replay(
     Raises:
         Malformed: It is no export, or the name can't be that of a schema.
         Conflict: The file is not what was exported, or the schema is there.
+        Forbidden: The login may make no schema.
         Unavailable: PostgreSQL does not answer.
 
     """
@@ -86,6 +90,8 @@ async def replay(
         events=archive.verified.events,
         tables=tables,
         unknown=dict(stage.unknown),
+        unreadable=dict(stage.unreadable),
+        unopened=dict(stage.unopened),
         failed=stage.failed,
     )
 
@@ -102,6 +108,8 @@ class _Stage:
         models = [model for model in read_models().values() if model.system == system]
         self._tables = {model.name: table_of(model) for model in models}
         self.unknown: Counter[str] = Counter()
+        self.unreadable: Counter[str] = Counter()
+        self.unopened: Counter[str] = Counter()
         self.failed: dict[str, str] = {}
 
     async def make_tables(self) -> None:
@@ -131,8 +139,9 @@ class _Stage:
             kind = record.type.decode()
             try:
                 yield record.position, codec.decode_written(kind, record.data, record.position)
-            except codec.UnknownEvent:
-                self.unknown[kind] += 1
+            except (codec.UnknownEvent, RecursionError):
+                known = kind in codec.event_types()
+                (self.unreadable if known else self.unknown)[kind] += 1
 
     def _opened(
         self, opener: Opener, events: Iterable[tuple[int, Event]]
@@ -141,7 +150,7 @@ class _Stage:
             try:
                 yield at, opener(event)
             except SealBroken:
-                self.unknown[type(event).__name__] += 1
+                self.unopened[type(event).__name__] += 1
 
     async def _fold_table(
         self, name: str, table: Table, events: Sequence[tuple[int, Event]]
@@ -166,7 +175,7 @@ class FileKeys:
         for line in lines:
             # What is wrapped can't be opened here; what is gone is gone, wrapped or not.
             if line.master is None or line.key is None:
-                key = None if line.key is None else b64decode(line.key)
+                key = _open_key(line)
                 kept = SubjectKey(subject=line.subject, generation=line.generation, key=key)
                 self._keys.setdefault(line.subject, []).append(kept)
 
@@ -179,6 +188,9 @@ class FileKeys:
     ) -> list[SubjectKey]:
         return [key for subject in subjects for key in self._keys.get(subject, ())]
 
+    async def last_generation(self, tenant: TenantId, subject: str) -> int | None:
+        return max((key.generation for key in await self.find(tenant, [subject])), default=None)
+
     def labelled(self, event: Event) -> Event:
         """Say of each sealed text whose key is not here that it is sealed."""
         kept = {key.generation for key in self._keys.get(subject_of(event) or "", ())}
@@ -186,21 +198,39 @@ class FileKeys:
             name: LABEL
             for name in personal_fields(type(event))
             if (value := getattr(event, name)) is not None
-            and value.startswith(SEALED)
-            and _generation(value) not in kept
+            and (seal := seal_of(value)) is not None
+            and seal.generation not in kept
         }
         return replace(event, **texts) if texts else event
 
 
-def _generation(sealed: str) -> int:
-    number = sealed.removeprefix(SEALED).partition(":")[0]
-    return int(number) if number.isdecimal() else -1
+def _open_key(line: KeyLine) -> bytes | None:
+    if line.key is None:
+        return None
+    try:
+        key = b64decode(line.key, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise Conflict(
+            "audit.bad_key",
+            f"Key {line.generation} of {line.subject!r} in the file is not one of"
+            f" {KEY_BYTES} bytes in base64.",
+            hint="Have it exported anew, with --open-personal or without it.",
+        )
+    return key
 
 
 async def _make_schema(connection: Connection, name: str) -> None:
     schema = sql.Identifier(name)
     try:
         await connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+    except psycopg.errors.InsufficientPrivilege:
+        raise Forbidden(
+            "audit.no_right",
+            "This login may not make a schema in this database.",
+            hint="Set DATABASE_ADMIN_URL to a login that may, such as the one that migrates.",
+        ) from None
     except psycopg.errors.DuplicateSchema:
         raise Conflict(
             "audit.schema_exists",

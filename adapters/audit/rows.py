@@ -25,7 +25,7 @@ COPY (
            octet_length(type), octet_length(actor), octet_length(correlation_id),
            octet_length(causation_id), octet_length(data),
            type, actor, correlation_id, causation_id, data, array_to_string(tags, chr(31), '')
-    FROM event WHERE tenant_id = {} AND position > {} ORDER BY position
+    FROM event WHERE tenant_id = {} ORDER BY position
 ) TO STDOUT (FORMAT binary)
 """
 FIXED: Final = struct.Struct(f">hiqiqi{LINK_BYTES}s" + "ii" * 6)
@@ -42,14 +42,14 @@ EPOCH_MICROS: Final = 946_684_800_000_000
 INFINITE: Final = frozenset({2**63 - 1, -(2**63)})
 
 
-def read_rows(connection: Connection, tenant: TenantId, after: int = 0) -> Iterator[Record]:
-    """Stream the events of *tenant* after a position, by position.
+def read_rows(connection: Connection, tenant: TenantId) -> Iterator[Record]:
+    """Stream all events of *tenant* by position, those that have no right to be there too.
 
     Raises:
         Unfit: A row holds what no append could have written.
 
     """
-    statement = sql.SQL(EVENTS).format(sql.Literal(tenant), sql.Literal(after))
+    statement = sql.SQL(EVENTS).format(sql.Literal(tenant))
     with connection.cursor().copy(statement) as copy:
         first = bytes(copy.read())[SIGNATURE_BYTES:]
         if len(first) > len(END):
@@ -76,6 +76,8 @@ def read_row(row: bytes) -> Record:
             position if at == INT8_BYTES else None,
             f"A field is missing (NULL), or its hash is not {LINK_BYTES} bytes long.",
         )
+    if position < 1:
+        raise Unfit(position, "A log begins at position 1.")
     if time in INFINITE:
         raise Unfit(position, "Its time of recording is infinite.")
     kind += (start := FIXED.size + PREFIX_BYTES)
@@ -85,7 +87,7 @@ def read_row(row: bytes) -> Record:
     data += (data_at := causation + PREFIX_BYTES)
     tags = row[data + PREFIX_BYTES :]
     if not well_formed(tags, many):
-        raise Unfit(position, "Its tags are no plain list of texts without a U+001F.")
+        raise Unfit(position, "Its tags are no plain list of printable texts.")
     return Record(
         position,
         row[start:kind],

@@ -1,10 +1,10 @@
 """`asiento audit anchor`: signed heads, to be kept where no administrator of ours is."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from cyclopts.types import ExistingFile
 from msgspec import Struct
 
 from adapters.anchors.checking import read_file
@@ -13,10 +13,13 @@ from adapters.anchors.folder import keep_file, timestamp_path
 from adapters.anchors.listing import ListedAnchor, list_anchors
 from adapters.anchors.making import make, stamp_missing
 from adapters.anchors.signing_key import signing_key
-from adapters.cli.output import Result, Table
+from adapters.audit.export import complete
+from adapters.cli.options import ReadableFile
+from adapters.cli.output import Result, Table, counted, moment
 from adapters.cli.session import operator, prepare, with_runtime
 from adapters.runtime import Runtime
-from application.errors import Malformed
+from application.anchors import Made
+from application.errors import Conflict
 from domain.ids import SYSTEM_TENANT
 
 PublicKey = Annotated[
@@ -43,28 +46,28 @@ def anchor(*, to: Path | None = None) -> Result:
         to: Write a copy here too, for somebody outside to keep.
 
     """
-    if to is not None and to.exists():
-        raise Malformed(
-            "anchors.file_exists", f"{to.name} exists.", hint="Name a file that is not there yet."
-        )
+    copy = None if to is None else to.absolute()
+    for path in () if copy is None else (copy, timestamp_path(copy)):
+        if os.path.lexists(path):
+            raise Conflict("anchors.file_exists", f"{path} is there already.", hint="Name another.")
 
     async def work(runtime: Runtime) -> Result:
-        made = await make(runtime, operator(SYSTEM_TENANT))
+        made = await _made(runtime, copy)
         stamped = await stamp_missing(runtime)
-        content = read_file(made.path)
-        if to is not None:
-            copy(made.path, to)
-        timestamp = witness(runtime.settings, made.path, content)
+        beside = timestamp_path(made.path)
+        if copy is not None and beside.exists():
+            keep_file(timestamp_path(copy), beside.read_bytes())
+        timestamp = witness(runtime.settings, made.path, read_file(made.path))
         done = Anchored(
             number=made.number,
             heads=made.heads,
             digest=made.digest,
             public_key=signing_key(runtime.settings).public_key,
-            file=str(to or made.path),
+            file=str(copy or made.path),
             timestamp=timestamp,
         )
         people = [
-            f"Anchor {done.number} signs {done.heads:,} heads: {done.file}",
+            f"Anchor {done.number} signs {counted(done.heads, 'head')}: {done.file}",
             f"Its digest is {done.digest}.",
         ]
         if stamped.failure is not None:
@@ -74,11 +77,14 @@ def anchor(*, to: Path | None = None) -> Result:
     return with_runtime(work)
 
 
-def copy(made: Path, to: Path) -> None:
-    """Copy an anchor, and the timestamp beside it."""
-    for source, target in ((made, to), (timestamp_path(made), timestamp_path(to))):
-        if source.exists():
-            keep_file(target.absolute(), source.read_bytes())
+async def _made(runtime: Runtime, copy: Path | None) -> Made:
+    """Make an anchor, unless its copy can't be written."""
+    if copy is None:
+        return await make(runtime, operator(SYSTEM_TENANT))
+    with complete(copy) as file:
+        made = await make(runtime, operator(SYSTEM_TENANT))
+        file.write(read_file(made.path))
+    return made
 
 
 def anchors() -> Result:
@@ -98,7 +104,7 @@ def anchor_key() -> Result:
     return Result(document={"public_key": key}, people=(key,))
 
 
-def check_anchor(file: ExistingFile, /, *, public_key: PublicKey = None) -> Result:
+def check_anchor(file: ReadableFile, /, *, public_key: PublicKey = None) -> Result:
     """Check the signature of an anchor, and the timestamp beside it.
 
     Args:
@@ -118,8 +124,8 @@ def check_anchor(file: ExistingFile, /, *, public_key: PublicKey = None) -> Resu
         "timestamp": evidence.timestamp,
     }
     genuine = (
-        f"Anchor {found.number} of {found.made_at:%Y-%m-%d %H:%M:%S} UTC is genuine:"
-        f" {len(found.heads):,} heads, signed by {found.public_key}."
+        f"Anchor {found.number} of {moment(found.made_at)} UTC is genuine:"
+        f" {counted(len(found.heads), 'head')}, signed by {found.public_key}."
     )
     return Result(document=document, people=(genuine, said_of(evidence.timestamp)))
 
@@ -128,10 +134,10 @@ def said_of(timestamp: Timestamp) -> str:
     """Say what the timestamp is worth."""
     match timestamp.status:
         case "verified":
-            return f"A time-stamping authority saw it at {timestamp.at:%Y-%m-%d %H:%M:%S} UTC."
+            return f"A time-stamping authority saw it at {moment(timestamp.at)} UTC."
         case "unverified":
             return (
-                f"A timestamp says {timestamp.at:%Y-%m-%d %H:%M:%S} UTC, but nobody vouches for"
+                f"A timestamp says {moment(timestamp.at)} UTC, but nobody vouches for"
                 " it: set TSA_ROOT_CERTIFICATE."
             )
         case "bad":
@@ -143,7 +149,7 @@ def said_of(timestamp: Timestamp) -> str:
 def _row(each: ListedAnchor) -> tuple[object, ...]:
     return (
         each.number,
-        f"{each.made_at:%Y-%m-%d %H:%M:%S}",
+        moment(each.made_at),
         each.heads,
         each.digest,
         each.status,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from cyclopts.types import ExistingFile
 
 from adapters.anchors.checking import head_of
 from adapters.anchors.evidence import Evidence, gather
@@ -16,21 +15,24 @@ from adapters.anchors.mark import Mark
 from adapters.audit.chain import Progress
 from adapters.audit.export import Exported, Keys, no_keys
 from adapters.audit.export import export as write_export
+from adapters.audit.form import Header
 from adapters.audit.keys import open_keys
-from adapters.audit.log import Verified
 from adapters.audit.log import verify as verify_log
-from adapters.audit.reading import verify_file
-from adapters.audit.registry import Owner, all_owners, find_owner, known_anchors
+from adapters.audit.reading import MarkOf, verify_file
+from adapters.audit.registry import Noted, Owner, all_owners, find_owner, known_anchors, noted_ends
+from adapters.audit.verdict import Verdict, find_head, is_gone, judge, stranger, unnamed
 from adapters.cli.anchors import PublicKey, said_of
+from adapters.cli.audit_said import anchor_named, broken, said_of_log, table_of_logs
 from adapters.cli.failures import FAILED
-from adapters.cli.options import TenantOption
-from adapters.cli.output import Result, Table, progress
+from adapters.cli.options import LogOption, ReadableFile
+from adapters.cli.output import Result, counted, progress
 from adapters.cli.session import open_and, prepare, with_runtime, with_servers
 from adapters.keyring import open_keyring
 from adapters.runtime import Runtime
 from adapters.settings import Settings
 from application.anchors import Anchor
 from application.errors import Malformed
+from domain.ids import TenantId
 
 Every = Annotated[bool, Parameter(name="--all", negative="")]
 
@@ -39,8 +41,8 @@ def verify(
     *,
     tenant: str | None = None,
     every: Every = False,
-    file: ExistingFile | None = None,
-    anchor: ExistingFile | None = None,
+    file: ReadableFile | None = None,
+    anchor: ReadableFile | None = None,
     public_key: PublicKey = None,
 ) -> Result:
     """Recompute the hash chain of a log, event by event.
@@ -61,23 +63,22 @@ def verify(
             "It takes one of --tenant, --all and --file.",
             hint="Name a tenant: `asiento audit verify --tenant demo`.",
         )
+    check_key(anchor, public_key)
     if file is not None:
         return _verify_file(file, anchor, public_key)
 
     def work(settings: Settings) -> Result:
         evidence = gather(settings, anchor, public_key) if anchor else None
-        signed = evidence.anchor if evidence else None
         if every:
-            return _verify_all(settings, signed)
-        owner = open_and(settings, lambda runtime: find_owner(runtime, tenant or ""))
-        mark = Mark(head_of(signed, owner.tenant)) if signed else None
-        return _said(owner.slug, _verified(settings, owner, mark), evidence)
+            return _verify_all(settings, evidence)
+        owner, noted = open_and(settings, lambda runtime: _look_up(runtime, tenant or ""))
+        return said_of_log(_judged(settings, owner, noted, _signed(evidence)), evidence)
 
     return with_servers(work)
 
 
 def export(
-    *, tenant: TenantOption, to: Path, force: bool = False, open_personal: bool = False
+    *, tenant: LogOption, to: Path, force: bool = False, open_personal: bool = False
 ) -> Result:
     """Write the log of a tenant into one file that verifies without a database.
 
@@ -99,8 +100,10 @@ def export(
         return await write_file(runtime, owner, to, keys, force=force)
 
     done = with_runtime(work)
-    said: tuple[str, ...] = (
-        f"{done.events:,} events of {tenant}, head {done.head}, are in {done.file}.",
+    said: tuple[str, ...] = () if done.ok else (broken(tenant, done),)
+    said = (
+        *said,
+        f"{counted(done.events, 'event')} of {tenant}, head {done.head}, in {done.file}.",
         f"SHA-256 of the file: {done.sha256}",
     )
     if open_personal:
@@ -108,11 +111,11 @@ def export(
             *said,
             "It holds keys to personal data: keep it from others, and delete it in time.",
         )
-    return Result(document=done, people=said)
+    return Result(document=done, people=said, code=0 if done.ok else FAILED)
 
 
 async def write_file(
-    runtime: Runtime, owner: Owner, to: Path, keys: Keys, *, force: bool
+    runtime: Runtime, owner: Owner, to: Path, keys: Keys, *, archive: bool = False, force: bool
 ) -> Exported:
     """Export a log, drawing a bar."""
     anchors = await known_anchors(runtime)
@@ -126,6 +129,7 @@ async def write_file(
                 clock=runtime.clock,
                 anchors=anchors,
                 keys=keys,
+                archive=archive,
                 force=force,
                 on_progress=advance,
             )
@@ -141,46 +145,77 @@ def bar(task: str) -> Iterator[Progress]:
         yield lambda done, total: bars.update(drawn, completed=done, total=total or None)
 
 
-def _verified(settings: Settings, owner: Owner, mark: Mark | None) -> Verified:
+def check_key(anchor: Path | None, public_key: str | None) -> None:
+    """Refuse a key that has no anchor to be checked."""
+    if public_key is not None and anchor is None:
+        raise Malformed(
+            "audit.key_without_anchor",
+            "--public-key says who signed an anchor, and no --anchor was given.",
+            hint="Name the anchor too: --anchor FILE.",
+        )
+
+
+async def _look_up(runtime: Runtime, slug: str) -> tuple[Owner, Noted | None]:
+    owner = await find_owner(runtime, slug)
+    return owner, (await noted_ends(runtime, owner.tenant)).get(owner.tenant)
+
+
+async def _look_up_all(runtime: Runtime) -> tuple[list[Owner], dict[TenantId, Noted]]:
+    return await all_owners(runtime), await noted_ends(runtime)
+
+
+def _judged(
+    settings: Settings, owner: Owner, noted: Noted | None, signed: Anchor | None
+) -> Verdict:
+    """Verify a log; the anchor of one that is gone is compared with what was noted of it."""
+    head = find_head(signed, owner.tenant)
+    mark = None if head is None or (noted and noted.removed) else Mark(head)
+    url = settings.database_url or ""
     with bar(owner.slug) as advance:
-        return verify_log(settings.database_url or "", owner.tenant, advance, mark)
+        found = verify_log(url, owner.tenant, advance, mark)
+        if head is not None and mark is None and not is_gone(found, noted):
+            found = verify_log(url, owner.tenant, advance, Mark(head))
+    return judge(owner.slug, found, noted, signed)
 
 
-def _verify_all(settings: Settings, signed: Anchor | None) -> Result:
-    owners = open_and(settings, all_owners)
-    marks = {head.tenant: Mark(head) for head in signed.heads} if signed else {}
-    found = [(each, _verified(settings, each, marks.get(each.tenant))) for each in owners]
-    rows = [(owner.slug, each.events, each.reason or "ok", each.head) for owner, each in found]
-    verified = [each for _, each in found]
-    whole = all(each.ok for each in verified)
+def _verify_all(settings: Settings, evidence: Evidence | None) -> Result:
+    signed = _signed(evidence)
+    owners, noted = open_and(settings, _look_up_all)
+    found = [_judged(settings, each, noted.get(each.tenant), signed) for each in owners]
+    known = {each.tenant for each in owners}
+    strangers = [each.tenant for each in signed.heads if each.tenant not in known] if signed else []
+    found += [
+        stranger(_judged(settings, unnamed(TenantId(each)), None, signed)) for each in strangers
+    ]
+    whole = all(each.ok for each in found)
+    table = table_of_logs(found, anchored=signed is not None)
     return Result(
-        document={"ok": whole, "logs": verified},
-        people=(Table(("TENANT", "EVENTS", "FOUND", "HEAD"), rows),),
+        document={"ok": whole, "anchor": anchor_named(evidence), "logs": found},
+        people=(table, *((said_of(evidence.timestamp),) if evidence else ())),
         code=0 if whole else FAILED,
     )
 
 
 def _verify_file(path: Path, anchor: Path | None, public_key: str | None) -> Result:
     evidence = gather(prepare(), anchor, public_key) if anchor else None
-    signed = evidence.anchor if evidence else None
     with bar("verify") as advance:
-        checked = verify_file(
-            path,
-            advance,
-            lambda header: Mark(head_of(signed, header.tenant)) if signed else None,
-        )
-    return _said(checked.header.slug, checked.verified, evidence)
+        checked = verify_file(path, advance, marking(evidence))
+    found = judge(checked.header.slug, checked.verified, None, _signed(evidence))
+    return said_of_log(found, evidence)
 
 
-def _said(slug: str, verified: Verified, evidence: Evidence | None) -> Result:
-    if not verified.ok:
-        said = f"The log of {slug} was changed at event {verified.first_bad}: {verified.reason}"
-        return Result(document=verified, people=(said,), code=FAILED)
-    said = (
-        f"The log of {slug} is what was appended: {verified.events:,} events, head {verified.head}."
-    )
-    if evidence is None:
-        return Result(document=verified, people=(said,))
-    signed = evidence.anchor
-    said += f" It passes through anchor {signed.number} of {signed.made_at:%Y-%m-%d}."
-    return Result(document=verified, people=(said, said_of(evidence.timestamp)))
+def marking(evidence: Evidence | None, *, must: bool = False) -> MarkOf:
+    """Compare the log of a file with an anchor, which *must* hold its head or may not."""
+
+    def mark_of(header: Header) -> Mark | None:
+        signed = _signed(evidence)
+        if signed and must:
+            return Mark(head_of(signed, header.tenant))
+        head = find_head(signed, header.tenant)
+        return Mark(head) if head else None
+
+    return mark_of
+
+
+def _signed(evidence: Evidence | None) -> Anchor | None:
+    return evidence.anchor if evidence else None

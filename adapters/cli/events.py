@@ -8,9 +8,9 @@ import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
 
-from adapters.cli.options import TenantOption
+from adapters.cli.options import LogOption
 from adapters.cli.output import write_lines
-from adapters.cli.session import find_tenant, with_runtime
+from adapters.cli.session import find_log, with_runtime
 from adapters.following import pages
 from adapters.redis.hub import News
 from adapters.runtime import Runtime
@@ -35,7 +35,7 @@ class Line(Struct, frozen=True, kw_only=True):
 
 def events(
     *,
-    tenant: TenantOption,
+    tenant: LogOption,
     follow: bool = False,
     after: int = 0,
     tag: Annotated[tuple[str, ...], Parameter(negative="")] = (),
@@ -44,7 +44,7 @@ def events(
     """Write a JSON line an event, oldest first.
 
     Args:
-        tenant: Whose log.
+        tenant: Whose log; `system` is that of what belongs to no tenant.
         follow: Go on as events are appended, until Ctrl-C.
         after: Leave out the events up to this position.
         tag: Only events about this, such as `invoice:7f3`; given again: about both.
@@ -54,7 +54,7 @@ def events(
     query = [QueryItem(types=type_, tags=tag)] if tag or type_ else []
 
     async def work(runtime: Runtime) -> int:
-        owner = await find_tenant(runtime, tenant)
+        owner = await find_log(runtime, tenant)
         position = await _write(runtime, owner, query, after)
         if follow:
             async with runtime.hub.listen() as news:

@@ -6,14 +6,27 @@ import psycopg
 from cyclopts import CycloptsError, UnknownCommandError
 from redis.exceptions import ConnectionError as RedisAway
 
-from adapters.cli.output import Failure
+from adapters.cli.output import MISUSED, Failure
 from adapters.postgres.connections import unavailable
-from application.errors import ApplicationError, Malformed, Unavailable
+from application.errors import ApplicationError, Malformed
 from domain.kernel import Refused
 
 FAILED: Final = 1
-MISUSED: Final = 2
 UNREACHABLE: Final = 3
+AWAY: Final = frozenset(
+    {
+        "database.unavailable",
+        "demo.not_started",
+        "instance.not_ready",
+        "postgres.not_started",
+        "queue.unavailable",
+        "redis.unavailable",
+        "store.outcome_unknown",
+        "valkey.not_started",
+    }
+)
+"""Of what is unavailable, the servers; a full disk or a closed folder is no server."""
+
 NOT_MIGRATED: Final = Failure(
     code="database.not_migrated",
     message="This database lacks the tables or functions of this version.",
@@ -62,6 +75,6 @@ def _unknown(error: UnknownCommandError) -> str:
 
 
 def _exit_code(error: Refused | ApplicationError) -> int:
-    if isinstance(error, Unavailable):
+    if error.code in AWAY:
         return UNREACHABLE
     return MISUSED if isinstance(error, Malformed) else FAILED

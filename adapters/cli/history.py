@@ -5,49 +5,50 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from adapters.cli.options import TenantOption
-from adapters.cli.output import Result, Shown, Table
-from adapters.cli.session import find_tenant, operator, with_runtime
+from adapters.cli.options import LogOption
+from adapters.cli.output import Result, Shown, Table, moment
+from adapters.cli.session import find_log, operator, with_runtime
 from adapters.history import find_model, read_history
 from adapters.postgres.queries import FIRST_MAX
 from adapters.runtime import Runtime
 from application.history import HistoryEntry, HistoryPage, ImportSource
 
 LINES_SHOWN_MAX = 10
+Id = Annotated[str, Parameter(name="ID")]
 First = Annotated[int, Parameter(help=f"Events to show, {FIRST_MAX} at the most.")]
 After = Annotated[int, Parameter(help="Go on behind this position.")]
 
 
 def explain(
-    model: str, key: str, /, *, tenant: TenantOption, first: First = FIRST_MAX, after: After = 0
+    model: str, id_: Id, /, *, tenant: LogOption, first: First = FIRST_MAX, after: After = 0
 ) -> Result:
     """Say why a row is what it is: each event that touched it, and what it changed.
 
     Args:
         model: What the row is of, such as `invoice`.
-        key: The row's id.
-        tenant: Whose books.
+        id_: The row's id, or what else only it goes by, such as the number of an invoice.
+        tenant: Whose books; `system` holds what belongs to no tenant.
         first: Events to show, 100 at the most.
         after: Go on behind this position.
 
     """
 
     async def work(runtime: Runtime) -> Result:
-        context = operator(await find_tenant(runtime, tenant))
-        page = await read_history(runtime, context, model, key, first=first, after=after)
+        context = operator(await find_log(runtime, tenant))
+        page = await read_history(runtime, context, model, id_, first=first, after=after)
         document = {
             "model": find_model(model, context).name,
-            "id": key,
+            "id": page.id,
             "entries": page.entries,
             "has_next": page.has_next,
         }
-        return Result(document=document, people=tuple(_told(page)))
+        return Result(document=document, people=tuple(_told(page, id_)))
 
     return with_runtime(work)
 
 
-def _told(page: HistoryPage) -> list[Shown]:
-    told: list[Shown] = []
+def _told(page: HistoryPage, asked: str) -> list[Shown]:
+    told: list[Shown] = [] if page.id == asked else [f"{asked} is {page.id}."]
     for entry in page.entries:
         told.append(_heading(entry))
         if entry.source is not None:
@@ -63,7 +64,7 @@ def _heading(entry: HistoryEntry) -> str:
     who = f"{entry.actor} ({entry.actor_name})" if entry.actor_name else entry.actor
     why = f", by {entry.command}" if entry.command else ""
     return (
-        f"Event {entry.position}, {entry.type}, {entry.recorded_at:%Y-%m-%d %H:%M:%S} UTC,"
+        f"Event {entry.position}, {entry.type}, {moment(entry.recorded_at)} UTC,"
         f" {who}{why}, request {entry.correlation_id}:"
     )
 

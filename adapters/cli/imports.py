@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final, get_args
 
 from cyclopts import Parameter
-from cyclopts.types import ExistingFile
 from msgspec import Struct
 from rich.progress import Progress
 
-from adapters.cli.options import TenantOption, read_object
+from adapters.cli.options import ReadableFile, TenantOption, read_object
 from adapters.cli.output import Result, Table, progress
 from adapters.cli.session import find_tenant, operator, with_runtime
 from adapters.cli.watch import through_outages, watch_job, watch_projection
@@ -64,12 +63,12 @@ class Imported(Struct, frozen=True, kw_only=True):
 
 
 def import_file(
-    file: ExistingFile,
+    file: ReadableFile,
     /,
     *,
     tenant: TenantOption,
     type_: Annotated[SourceType, Parameter(name="--type")],
-    mapping: ExistingFile | None = None,
+    mapping: ReadableFile | None = None,
     promote: bool = True,
 ) -> Result:
     """Take a file through all steps into the books. The same file again makes nothing twice.

@@ -11,7 +11,7 @@ from typing import Final
 
 from cyclopts import App, Group
 
-from adapters.cli.output import Result, forget_stdout, show, show_failure
+from adapters.cli.output import MISUSED, Failure, Result, forget_stdout, show, show_failure
 
 JSON_FLAG: Final = "--json"
 INTERRUPTED: Final = 130
@@ -37,6 +37,7 @@ GROUPS: Final = {
         "Companies on the system.",
         {
             "create": ("tenants:create", "Open the books of a company."),
+            "list": ("tenants:list_all", "The companies there are."),
             "close": ("archives:close", "Close the books, and archive them in one file."),
             "remove": ("archives:remove", "Delete a closed company that is archived."),
             "restore": ("archives:restore", "Bring a company back from its archive."),
@@ -82,6 +83,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     as_json = JSON_FLAG in arguments
     tokens = [each for each in arguments if each != JSON_FLAG]
+    if (not tokens and as_json) or (len(tokens) == 1 and tokens[0] in GROUPS):
+        return show_failure(_incomplete(tokens), as_json=as_json)
     try:
         answer: Result | int | None = make_app(tokens)(
             tokens, exit_on_error=False, print_error=False
@@ -100,6 +103,17 @@ def run(arguments: Sequence[str]) -> int:
         if failure is None:
             raise
         return show_failure(failure, as_json=as_json)
+
+
+def _incomplete(tokens: Sequence[str]) -> Failure:
+    """Ask for the command that is missing."""
+    there = GROUPS[tokens[0]][1] if tokens else {**COMMANDS, **GROUPS}
+    return Failure(
+        code="usage",
+        message=f"`{' '.join(['asiento', *tokens])}` takes a command: {', '.join(there)}.",
+        hint="Behind any of them, --help says more.",
+        exit_code=MISUSED,
+    )
 
 
 def make_app(tokens: Sequence[str] = ()) -> App:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeAlias
 
 import msgspec
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table as RichTable
+
+MISUSED: Final = 2
+"""The exit code where a command was called wrongly."""
 
 WIDTH_WITHOUT_TERMINAL: Final = 200
 """Columns where nobody looks: a pipe should not get ids broken into two lines."""
@@ -75,6 +79,16 @@ def show_failure(failure: Failure, *, as_json: bool) -> int:
         f"Error: {line}", style="red", markup=False, highlight=False, soft_wrap=True
     )
     return failure.exit_code
+
+
+def counted(many: int, what: str) -> str:
+    """Write ``1 event``, ``2 events``, ``1,000 events``."""
+    return f"{many:,} {what}{'' if many == 1 else 's'}"
+
+
+def moment(at: datetime | None) -> str:
+    """Write a time to the second, in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else ""
 
 
 def note(text: str) -> None:

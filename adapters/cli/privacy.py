@@ -6,18 +6,18 @@ from cyclopts import Parameter
 from msgspec import Struct
 
 from adapters.cli.derived import outcome_shown
-from adapters.cli.options import TenantOption
-from adapters.cli.output import Result, Table, progress
-from adapters.cli.session import find_tenant, operator, with_runtime
+from adapters.cli.options import LogOption
+from adapters.cli.output import Result, Table, counted, moment, progress
+from adapters.cli.session import find_log, operator, with_runtime
 from adapters.postgres.locks import held
+from adapters.postgres.projector import consumer_names
 from adapters.postgres.subject_keys import Forgettable, list_subjects, wrap_again
 from adapters.runtime import Runtime
 from application.errors import Conflict, Malformed
 from application.kernel import Outcome, build
-from domain.ids import SYSTEM_TENANT, TenantId
+from domain.ids import SYSTEM_TENANT
 from domain.privacy import ForgetSubject
 
-SYSTEM: Final = "system"
 PAGE: Final = 1_000
 LOCK: Final = "personal.rotate"
 
@@ -32,7 +32,7 @@ class Rotated(Struct, frozen=True, kw_only=True):
 
 def forget(
     *,
-    tenant: TenantOption,
+    tenant: LogOption,
     subject: Annotated[str, Parameter(help="Such as `customer_code:C7`, or `user:ID`.")],
     reason: Annotated[str, Parameter(help="It stays in the log: name nobody in it.")],
 ) -> Result:
@@ -50,28 +50,43 @@ def forget(
     given = {"kind": kind, "value": value, "reason": reason}
 
     async def work(runtime: Runtime) -> Outcome:
-        owner = await _tenant(runtime, tenant)
+        owner = await find_log(runtime, tenant)
         command = build(ForgetSubject, given, runtime.clock)
         return await runtime.bus.execute(command, operator(owner))
 
     return outcome_shown(with_runtime(work))
 
 
-def list_all(*, tenant: TenantOption) -> Result:
-    """List whose personal data is sealed, and who is forgotten; a row for each key."""
+def list_all(*, tenant: LogOption) -> Result:
+    """List whose personal data is sealed, and who is forgotten; a row for each key.
+
+    The generation counts the keys of a subject: each return after being forgotten is one more.
+    Pending is what a projector has yet to do: the rows of these read models may hold the name.
+    """
 
     async def work(runtime: Runtime) -> list[Forgettable]:
-        owner = await _tenant(runtime, tenant)
+        owner = await find_log(runtime, tenant)
         found: list[Forgettable] = []
         last = ("", -1)
-        while page := await list_subjects(runtime.pool, owner, last, PAGE):
+        names = consumer_names()[owner == SYSTEM_TENANT]
+        while page := await list_subjects(runtime.pool, owner, last, PAGE, consumers=names):
             found += page
             last = (page[-1].subject, page[-1].generation)
         return found
 
     found = with_runtime(work)
-    rows = [(e.subject, e.generation, e.created_at, e.forgotten_at or "") for e in found]
-    columns = ("SUBJECT", "KEY", "SINCE", "FORGOTTEN")
+    rows = [
+        (
+            each.subject,
+            each.generation,
+            moment(each.created_at),
+            moment(each.forgotten_at),
+            moment(each.destroyed_at),
+            ", ".join(each.pending),
+        )
+        for each in found
+    ]
+    columns = ("SUBJECT", "GENERATION", "SINCE", "FORGOTTEN", "KEY DESTROYED", "PENDING")
     return Result(document=found, people=(Table(columns, rows),))
 
 
@@ -97,11 +112,12 @@ def rotate() -> Result:
             return Rotated(master=keyring.add(), keys=await _wrap(runtime), made=True)
 
     done = with_runtime(work)
-    said = [f"{done.keys:,} keys are wrapped by the master key {done.master} now."]
+    are = "is" if done.keys == 1 else "are"
+    said = [f"{counted(done.keys, 'key')} {are} wrapped by the master key {done.master} now."]
     if done.made:
         said.append("Keep the former one as long as you keep backups from before.")
     elif done.keys:
-        said.append("They were left from before; no new master key was made.")
+        said.append("What was left from before is done; no new master key was made.")
     return Result(document=done, people=(*said,))
 
 
@@ -111,7 +127,3 @@ async def _wrap(runtime: Runtime) -> int:
         return await wrap_again(
             runtime.pool, runtime.keyring, lambda done: bars.update(bar, completed=done)
         )
-
-
-async def _tenant(runtime: Runtime, slug: str) -> TenantId:
-    return SYSTEM_TENANT if slug == SYSTEM else await find_tenant(runtime, slug)

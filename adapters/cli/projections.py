@@ -6,7 +6,7 @@ from typing import Final, LiteralString, TypeAlias
 
 from msgspec import Struct
 
-from adapters.cli.output import Result, Table, progress
+from adapters.cli.output import Result, Table, counted, progress
 from adapters.cli.session import look_up_tenant, with_runtime, with_servers
 from adapters.keyring import open_keyring
 from adapters.postgres.connections import tenant_transaction
@@ -120,7 +120,7 @@ def rebuild(name: str, /, *, tenant: str | None = None) -> Result:
                 run_rebuild(url, name, owner, keyring=open_keyring(settings), on_progress=advance)
             )
         said = (
-            f"Rebuilt {done.name}: {done.rows:,} rows of {done.events:,} events"
+            f"Rebuilt {done.name}: {counted(done.rows, 'row')} of {counted(done.events, 'event')}"
             f" in {done.seconds:.1f} s, {done.events_per_second:,.0f} events/s."
         )
         return Result(document=done, people=(said,))

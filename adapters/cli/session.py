@@ -12,17 +12,15 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from adapters.audit.registry import UnknownTenant, find_owner
 from adapters.embedded.instance import attached
 from adapters.logging import configure_logging
 from adapters.postgres.connections import connect
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings, load_settings
-from application.codec import decode
 from application.errors import NotFound
 from application.kernel import EVERYTHING, Context, SystemClock, new_id
-from application.ports import BoundaryQuery
 from domain.ids import SYSTEM_TENANT, TenantId
-from domain.tenants import TenantCreated
 
 T = TypeVar("T")
 
@@ -34,8 +32,12 @@ def with_runtime(work: Callable[[Runtime], Awaitable[T]], processes: Collection[
 
 def with_servers(work: Callable[[Settings], T], processes: Collection[str] = ()) -> T:
     """As ``with_runtime``, for work that connects by itself."""
-    with attached(prepare(), processes) as settings:
-        return work(settings)
+    given = prepare()
+    with attached(given, processes) as settings:
+        try:
+            return work(settings)
+        except UnknownTenant as error:
+            raise error if given.database_url else located(error, given) from None
 
 
 def prepare() -> Settings:
@@ -77,24 +79,41 @@ def _user() -> str:
 
 
 def look_up_tenant(settings: Settings, slug: str) -> TenantId:
-    """As ``find_tenant``, for work that needs no runtime otherwise."""
-    return open_and(settings, lambda runtime: find_tenant(runtime, slug))
+    """As ``find_log``, for work that needs no runtime otherwise."""
+    return open_and(settings, lambda runtime: find_log(runtime, slug))
+
+
+async def find_log(runtime: Runtime, slug: str) -> TenantId:
+    """As ``find_tenant``, for reading: `system` names the log of what belongs to none.
+
+    Raises:
+        UnknownTenant: Nobody has this short name.
+
+    """
+    return (await find_owner(runtime, slug)).tenant
 
 
 async def find_tenant(runtime: Runtime, slug: str) -> TenantId:
     """Return the id of a tenant. It is looked up in the log, so one just created is found.
 
     Raises:
-        NotFound: Nobody has this short name.
+        NotFound: Nobody has this short name, or the instance itself.
 
     """
-    claim = BoundaryQuery(tag=f"slug:{slug}", types=(TenantCreated.__name__,))
-    found = (await runtime.store.look(SYSTEM_TENANT, [claim])).events
-    event = decode(found[0]) if found else None
-    if not isinstance(event, TenantCreated):
+    tenant = await find_log(runtime, slug)
+    if tenant == SYSTEM_TENANT:
         raise NotFound(
             "tenants.absent",
-            f"There is no tenant {slug}.",
-            hint="Create it: `asiento tenant create SLUG --name NAME --country ES`.",
+            f"{slug} is the log of what belongs to no tenant; it can be read, and no more.",
+            hint="Name a tenant: `asiento tenant list` shows all.",
         )
-    return event.tenant
+    return tenant
+
+
+def located(error: UnknownTenant, settings: Settings) -> UnknownTenant:
+    """Name the folder that was looked in, since another one may have been meant."""
+    return UnknownTenant(
+        error.code,
+        f"{error.message.removesuffix('.')} in the instance of {settings.data}.",
+        hint=f"{error.hint} Another instance is named by ASIENTO_DATA.",
+    )

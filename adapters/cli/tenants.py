@@ -1,18 +1,35 @@
-"""`asiento tenant create`: a company, and the key that its first program acts with."""
+"""`asiento tenant create` and `list`: the companies, and the key that a first program acts with."""
 
-from typing import Any
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, get_args
+
+from msgspec import Struct
 
 from adapters.access import owner_permissions
-from adapters.cli.output import Result
+from adapters.cli.output import Result, Table, moment
 from adapters.cli.session import operator, with_runtime
 from adapters.runtime import Runtime
 from application.access import new_api_key
+from application.codec import decode, stored_names
 from application.kernel import build
+from application.ports import QueryItem, StoredEvent
 from domain.access import CreateApiKey
 from domain.ids import SYSTEM_TENANT, TenantId
-from domain.tenants import Country, CreateTenant
+from domain.tenants import Books, Country, CreateTenant, Tenant, TenantCreated, TenantEvent
 
 FIRST_KEY: str = "owner"
+
+
+class ListedTenant(Struct, frozen=True, kw_only=True):
+    """A company, since when it is here, and whether its books take events."""
+
+    slug: str
+    name: str
+    country: Country
+    created: datetime
+    books: Books
+    tenant: TenantId
 
 
 def create(slug: str, /, *, name: str, country: Country) -> Result:
@@ -37,6 +54,20 @@ def create(slug: str, /, *, name: str, country: Country) -> Result:
     return with_runtime(work)
 
 
+def list_all() -> Result:
+    """List the companies there are, by their short names."""
+
+    async def work(runtime: Runtime) -> list[ListedTenant]:
+        query = [QueryItem(types=stored_names(get_args(TenantEvent)))]
+        stored = [each async for each in runtime.store.read(SYSTEM_TENANT, query)]
+        return sorted(_listed(stored), key=lambda each: each.slug)
+
+    found = with_runtime(work)
+    columns = ("SLUG", "NAME", "COUNTRY", "CREATED", "BOOKS")
+    rows = [(e.slug, e.name, e.country, moment(e.created), e.books) for e in found]
+    return Result(document=found, people=(Table(columns, rows),))
+
+
 async def create_key(runtime: Runtime, tenant: TenantId, name: str) -> str:
     """Make a key with all that an owner of *tenant* may do, and return its text."""
     text, fields = new_api_key(runtime.clock)
@@ -49,6 +80,27 @@ async def create_key(runtime: Runtime, tenant: TenantId, name: str) -> str:
     command = build(CreateApiKey, given, runtime.clock)
     await runtime.bus.execute(command, operator(SYSTEM_TENANT))
     return text
+
+
+def _listed(log: Iterable[StoredEvent]) -> Iterable[ListedTenant]:
+    """Read the companies off the log itself, which needs no projector."""
+    created: dict[TenantId, tuple[TenantCreated, datetime]] = {}
+    now: dict[TenantId, Tenant] = {}
+    for stored in log:
+        event = decode(stored)
+        assert isinstance(event, TenantEvent)
+        now[event.tenant] = now.get(event.tenant, Tenant()).evolve(event)
+        if isinstance(event, TenantCreated):
+            created[event.tenant] = event, stored.recorded_at
+    for tenant, (event, at) in created.items():
+        yield ListedTenant(
+            slug=event.slug,
+            name=event.name,
+            country=event.country,
+            created=at,
+            books=now[tenant].books,
+            tenant=tenant,
+        )
 
 
 def _said(document: dict[str, str]) -> tuple[str, ...]:

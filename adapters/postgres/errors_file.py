@@ -1,6 +1,7 @@
 """The rejected rows of a batch as a file: what came, and why it did not go in."""
 
 import csv
+import os
 from pathlib import Path
 from typing import Final, LiteralString
 
@@ -8,6 +9,7 @@ import msgspec
 
 from adapters.postgres.connections import Pool, tenant_transaction
 from adapters.postgres.staging import list_import_rows
+from adapters.private import open_private
 from domain.ids import BatchId, TenantId
 from domain.imports.columns import BATCH_COLUMN
 
@@ -27,7 +29,7 @@ async def write_errors_file(pool: Pool, tenant: TenantId, batch: BatchId, path: 
     header: list[str] = msgspec.json.decode(row[0]) if row else []
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     line = written = 0
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    with os.fdopen(open_private(path), "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow([*header, *ADDED])
         while rows := await list_import_rows(

@@ -49,6 +49,7 @@ class FoldingFailed(Exception):
     def __init__(self, position: int, cause: Exception) -> None:
         super().__init__(f"Event {position}: {type(cause).__name__}: {cause}")
         self.position = position
+        self.code: str = cause.code if isinstance(cause, SealBroken | FoldingFailed) else ""
 
 
 class Folded(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ consumer, whose cursor makes sure that it is done.
 import secrets
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any, Final, LiteralString, TypeAlias
 
 import structlog
@@ -22,12 +23,14 @@ from domain.privacy import SubjectForgotten
 
 BATCH: Final = 500
 WRAPPED_TOGETHER: Final = 1_000
+PROOFS: Final = 10
 NOBODY: Final = ("00000000-0000-0000-0000-000000000000", "", -1)
 
 # What was forgotten more often than its generation says is gone, destroyed yet or not.
 FIND: LiteralString = """
 SELECT s.subject, s.times, k.generation, k.master,
-       CASE WHEN k.generation >= s.times THEN k.wrapped END
+       CASE WHEN k.generation >= s.times THEN k.wrapped END,
+       k.generation >= s.times AND k.wrapped IS NULL
 FROM (
     SELECT subject, (
         SELECT count(*) FROM event_tag AS t
@@ -43,6 +46,12 @@ MAKE: LiteralString = """
 INSERT INTO subject_key (tenant_id, subject, generation, wrapped, master)
 SELECT %s, * FROM unnest(%s::text[], %s::integer[], %s::bytea[], %s::text[])
 ON CONFLICT DO NOTHING
+"""
+LAST: LiteralString = """
+SELECT max(generation) FROM subject_key WHERE tenant_id = %s AND subject = %s
+"""
+WRAPPED_BY: LiteralString = """
+SELECT wrapped, tenant_id::text, subject, generation FROM subject_keys_wrapped_by_v1(%s, %s)
 """
 FORGOTTEN: LiteralString = """
 SELECT position, data FROM event
@@ -62,10 +71,23 @@ WRAP: LiteralString = """
 UPDATE subject_key SET wrapped = %s, master = %s
 WHERE tenant_id = %s AND subject = %s AND generation = %s AND wrapped = %s
 """
+# When a key fell is what the log says; which consumers have yet to follow, their cursors.
 LIST: LiteralString = """
-SELECT subject, generation, created_at, forgotten_at FROM subject_key
-WHERE tenant_id = %s AND position(':' IN subject) > 0 AND (subject, generation) > (%s, %s)
-ORDER BY subject, generation LIMIT %s
+SELECT k.subject, k.generation, k.created_at, e.recorded_at, k.forgotten_at, array(
+    SELECT c.projection FROM projection_cursor AS c
+    WHERE c.tenant_id = k.tenant_id AND c.projection = ANY (%s) AND c.position < e.position
+    ORDER BY c.projection
+)
+FROM subject_key AS k
+LEFT JOIN LATERAL (
+    SELECT t.position FROM event_tag AS t
+    WHERE t.tenant_id = k.tenant_id AND t.tag = k.subject AND t.type = 'SubjectForgotten'
+    ORDER BY t.position OFFSET k.generation LIMIT 1
+) AS f ON true
+LEFT JOIN event AS e ON e.tenant_id = k.tenant_id AND e.position = f.position
+WHERE k.tenant_id = %s AND position(':' IN k.subject) > 0
+  AND (k.subject, k.generation) > (%s, %s)
+ORDER BY k.subject, k.generation LIMIT %s
 """
 Transaction: TypeAlias = Callable[[TenantId], AbstractAsyncContextManager[Connection]]
 """Opens a transaction that sees one tenant."""
@@ -74,12 +96,22 @@ log = structlog.get_logger()
 
 
 class Forgettable(Struct, frozen=True, kw_only=True):
-    """A key of a data subject, as it is listed."""
+    """A key of a data subject, as it is listed.
+
+    Attributes:
+        forgotten_at: When the log says that it fell.
+        destroyed_at: When its bytes were destroyed. Without the former, somebody else did it.
+        pending: The consumers that have yet to follow: until then what the subject is called
+            may stand in the rows of a read model.
+
+    """
 
     subject: str
     generation: int
-    created_at: str
-    forgotten_at: str | None
+    created_at: datetime
+    forgotten_at: datetime | None
+    destroyed_at: datetime | None
+    pending: tuple[str, ...]
 
 
 class PostgresSubjectKeys:
@@ -109,14 +141,21 @@ class PostgresSubjectKeys:
                 key=None
                 if wrapped is None
                 else self._keyring.unwrap(master, wrapped, binding_of(tenant, subject, generation)),
+                destroyed=destroyed,
             )
-            for subject, _, generation, master, wrapped in rows
+            for subject, _, generation, master, wrapped, destroyed in rows
             if generation is not None
         ]
+
+    async def last_generation(self, tenant: TenantId, subject: str) -> int | None:
+        async with self._transaction(tenant) as connection:
+            row = await (await connection.execute(LAST, (tenant, subject))).fetchone()
+        return row[0] if row else None
 
     async def _make(
         self, connection: Connection, tenant: TenantId, missing: dict[str, int]
     ) -> None:
+        await prove(connection, self._keyring)
         made = [
             self._keyring.wrap(
                 secrets.token_bytes(KEY_BYTES), binding_of(tenant, subject, generation)
@@ -133,6 +172,21 @@ class PostgresSubjectKeys:
                 [master for master, _ in made],
             ),
         )
+
+
+async def prove(connection: Connection, keyring: Keyring) -> None:
+    """See that the current master key is the one that wrapped before, once a process.
+
+    Raises:
+        Unavailable: It is another under the same id, and must wrap nothing.
+
+    """
+    if keyring.proven:
+        return
+    master = keyring.current
+    found = await connection.execute(WRAPPED_BY, (master, PROOFS))
+    rows = await found.fetchall()
+    keyring.prove(master, [(wrapped, binding_of(*place)) for wrapped, *place in rows])
 
 
 async def destroy_keys(connection: Connection, tenant: TenantId, after: int, head: int) -> Folded:
@@ -160,6 +214,7 @@ async def wrap_again(pool: Pool, keyring: Keyring, on_progress: Callable[[int], 
     done, last = 0, NOBODY
     while True:
         async with tenant_transaction(pool, SYSTEM_TENANT) as connection:
+            await prove(connection, keyring)
             asked = (keyring.current, *last, WRAPPED_TOGETHER)
             rows = await (await connection.execute(TO_WRAP, asked)).fetchall()
         for tenant in sorted({row[0] for row in rows}):
@@ -177,19 +232,30 @@ async def wrap_again(pool: Pool, keyring: Keyring, on_progress: Callable[[int], 
 
 
 async def list_subjects(
-    pool: Pool, tenant: TenantId, after: tuple[str, int], limit: int
+    pool: Pool,
+    tenant: TenantId,
+    after: tuple[str, int],
+    limit: int,
+    *,
+    consumers: Collection[str] = (),
 ) -> list[Forgettable]:
-    """List data subjects by name, after one of them, without a secret."""
+    """List data subjects by name, after one of them, without a secret.
+
+    Those of *consumers* that have not yet met a forgetting are named with its subject.
+    """
+    asked = (list(consumers), tenant, *after, limit)
     async with tenant_transaction(pool, tenant) as connection:
-        rows = await (await connection.execute(LIST, (tenant, *after, limit))).fetchall()
+        rows = await (await connection.execute(LIST, asked)).fetchall()
     return [
         Forgettable(
             subject=subject,
             generation=generation,
-            created_at=created_at.isoformat(),
-            forgotten_at=forgotten_at and forgotten_at.isoformat(),
+            created_at=created_at,
+            forgotten_at=forgotten_at,
+            destroyed_at=destroyed_at,
+            pending=tuple(pending),
         )
-        for subject, generation, created_at, forgotten_at in rows
+        for subject, generation, created_at, forgotten_at, destroyed_at, pending in rows
     ]
 
 

@@ -21,6 +21,8 @@ def upgrade() -> None:
         "look_v1",
         "subject_key",
         "subject_keys_to_wrap_v1",
+        "subject_keys_wrapped_by_v1",
+        "stopped_for_keys_v1",
         "close_log_v1",
     )
     run("ownership_v2")

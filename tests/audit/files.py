@@ -10,6 +10,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from adapters.audit.recipe import SEPARATOR, Links, Record
+from domain.ids import TenantId
+
 VERIFIER = Path(__file__).parents[2] / "docs" / "verify_log.py"
 SECONDS_MAX = 60
 Lines: TypeAlias = list[dict[str, Any]]
@@ -82,3 +85,33 @@ def numbered_again(change: Tampering) -> Tampering:
 
 def inserted(position: int) -> Tampering:
     return lambda lines: lines.insert(position, lines[position] | {"data": "{}"})
+
+
+def rewrite(path: Path, change: Tampering, tenant: str | None = None) -> None:
+    """Change lines, and make all hashes of them whole again."""
+    lines = lines_of(path)
+    change(lines)
+    links, link = Links(TenantId(tenant or lines[0]["tenant"])), bytes(32)
+    for line in lines:
+        if line["line"] == "event":
+            link = links.link(link, record_of(line))
+            line["hash"] = link.hex()
+    lines[-1]["hash"] = link.hex()
+    seal(lines)
+    write(path, lines)
+
+
+def record_of(line: dict[str, Any]) -> Record:
+    tags = [tag.encode() for tag in line["tags"]]
+    return Record(
+        position=line["position"],
+        type=line["type"].encode(),
+        tags=SEPARATOR.join(tags),
+        tag_count=len(tags),
+        recorded_at=line["recorded_at"],
+        actor=line["actor"].encode(),
+        correlation_id=line["correlation_id"].encode(),
+        causation_id=line["causation_id"].encode(),
+        data=line["data"].encode(),
+        hash=b"",
+    )

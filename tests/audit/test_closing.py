@@ -66,11 +66,17 @@ async def events_of(runtime: Runtime, books: Books) -> list[str]:
     return [each.type for each in await noted_of(runtime, books)]
 
 
+def archive_of(books: Books, to: Path) -> Path:
+    url = books.settings.database_url or ""
+    export(url, books.owner, to, clock=SystemClock(), keys=wrapped_keys, archive=True)
+    return to
+
+
 def take_out(books: Books, to: Path) -> Path:
     """Close a log, archive it and remove it, without a note of it."""
     url = books.settings.database_url or ""
     close_log(url, books.tenant)
-    export(url, books.owner, to, clock=SystemClock(), keys=wrapped_keys)
+    archive_of(books, to)
     remove(books.settings.database_admin_url or "", proved(to))
     return to
 
@@ -270,7 +276,7 @@ def test_a_login_that_owns_nothing_removes_nothing(company: Books, tmp_path: Pat
 def test_the_archive_of_another_company_removes_nothing(
     company: Books, books: Books, asiento: Asiento, tmp_path: Path
 ) -> None:
-    other = str(books.export(tmp_path / "other.gz"))
+    other = str(archive_of(books, tmp_path / "other.gz"))
     close_log(company.settings.database_url or "", company.tenant)
     answer = asiento("tenant", "remove", company.owner.slug, "--archive", other, "--yes", "--json")
     assert (answer.code, answer.json["error"]["code"]) == (1, "tenants.other_archive")

@@ -152,6 +152,17 @@ def test_what_is_no_export_is_refused(tmp_path: Path, content: bytes) -> None:
     assert files.stand_alone(path)[0] == 1
 
 
+def test_what_is_empty_or_unpacked_is_said_to_be_so(exported: Path) -> None:
+    exported.write_bytes(gzip.decompress(exported.read_bytes()))
+    with pytest.raises(Malformed, match="no gzip file"):
+        verify_file(exported)
+    assert "no gzip file" in files.stand_alone(exported)[1]
+    exported.write_bytes(b"")
+    with pytest.raises(Malformed, match="empty"):
+        verify_file(exported)
+    assert "empty" in files.stand_alone(exported)[1]
+
+
 def test_what_stands_behind_the_packed_data_is_found(exported: Path) -> None:
     with exported.open("ab") as file:
         file.write(b"and more")

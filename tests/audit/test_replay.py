@@ -127,6 +127,12 @@ async def test_a_name_that_is_no_schema_of_a_replay_is_refused(
     assert refused.value.code == "audit.bad_schema"
 
 
+async def test_a_login_that_may_make_no_schema_is_named(books: Books, tmp_path: Path) -> None:
+    with pytest.raises(ApplicationError) as refused:
+        await replay(books.settings.database_url or "", books.export(tmp_path / "file"))
+    assert refused.value.code == "audit.no_right"
+
+
 async def test_a_server_that_is_away_is_named(books: Books, tmp_path: Path) -> None:
     nobody = "host=127.0.0.1 port=1 user=nobody password=x dbname=none"
     with pytest.raises(ApplicationError) as refused:

@@ -39,8 +39,55 @@ def test_a_copy_that_is_there_is_not_overwritten(asiento: Asiento, tmp_path: Pat
     copy = tmp_path / "copy.json"
     copy.write_text("dear to somebody")
     answer = asiento("audit", "anchor", "--to", str(copy), "--json")
-    assert (answer.code, answer.json["error"]["code"]) == (2, "anchors.file_exists")
+    assert (answer.code, answer.json["error"]["code"]) == (1, "anchors.file_exists")
+    assert str(copy) in answer.json["error"]["message"]
     assert copy.read_text() == "dear to somebody"
+
+
+def test_a_timestamp_of_something_else_is_not_taken_for_the_copy(
+    asiento: Asiento, tmp_path: Path
+) -> None:
+    (tmp_path / "copy.json.tsr").write_bytes(b"of another anchor")
+    answer = asiento("audit", "anchor", "--to", str(tmp_path / "copy.json"), "--json")
+    assert (answer.code, answer.json["error"]["code"]) == (1, "anchors.file_exists")
+
+
+def test_no_anchor_is_made_whose_copy_cannot_be_written(asiento: Asiento, tmp_path: Path) -> None:
+    def made() -> int:
+        return len(asiento("audit", "anchors", "--json").json)
+
+    (tmp_path / "file").touch()
+    before = made()
+    for name, code in (
+        ("nowhere/copy.json", "audit.no_folder"),
+        ("file/copy.json", "audit.no_folder"),
+        ("x" * 255, "audit.not_written"),
+    ):
+        copy = tmp_path / name
+        answer = asiento("audit", "anchor", "--to", str(copy), "--json")
+        assert (answer.code, answer.json["error"]["code"]) == (1, code)
+        assert str(copy) in answer.json["error"]["message"]
+    assert made() == before
+
+
+def test_the_copy_is_said_with_its_whole_path(
+    asiento: Asiento, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = asiento("audit", "anchor", "--to", "copy.json")
+    assert f"{tmp_path / 'copy.json'}\n" in answer.out
+
+
+def test_an_export_and_an_anchor_say_alike_that_there_is_no_folder(
+    asiento: Asiento, books: str, tmp_path: Path
+) -> None:
+    to = ("--to", str(tmp_path / "nowhere" / "file"), "--json")
+    answers = [
+        asiento("audit", "anchor", *to),
+        asiento("audit", "export", "--tenant", books, *to),
+    ]
+    assert [each.code for each in answers] == [1, 1]
+    assert answers[0].json == answers[1].json
 
 
 def test_a_forged_anchor_is_named(asiento: Asiento, tmp_path: Path) -> None:
@@ -72,7 +119,7 @@ def test_a_log_that_is_younger_than_the_anchor_is_named(asiento: Asiento, tmp_pa
     asiento("draft-invoice", "--tenant", "younger", "--input", LINES)
     call = ("audit", "verify", "--tenant", "younger", "--anchor", str(copy), "--json")
     answer = asiento(*call)
-    assert (answer.code, answer.json["error"]["code"]) == (1, "anchors.tenant_absent")
+    assert (answer.code, answer.json["problem"]) == (1, "unanchored")
 
 
 def test_two_schedulers_make_one_chain(asiento: Asiento, environment: Environment) -> None:

@@ -2,10 +2,17 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from adapters.audit.registry import absent
+from adapters.cli.failures import failure_of
 from adapters.cli.main import COMMANDS, GROUPS, kebab, make_app
+from adapters.cli.output import counted
+from adapters.cli.session import located
+from adapters.settings import Settings
+from application.errors import Malformed, Unavailable
 from application.kernel import exposed_commands
 from tests.cli.conftest import Asiento, Environment, command_line
 
@@ -50,7 +57,11 @@ def test_a_refusal_is_a_document_too(asiento: Asiento, tenant: str) -> None:
         ("tenant", "create", "acme", "--name", "X", "--country", "FR"),
         ("events", "--tenant", "acme", "--after", "yesterday"),
         ("draft-invoice", "--tenant", "acme", "--input", "{"),
-        ("draft-invoice", "--tenant", "acme", "--input", "@no-such-file.json"),
+        ("audit",),
+        ("personal",),
+        ("projections",),
+        ("tenant",),
+        (),
     ],
     ids=" ".join,
 )
@@ -62,6 +73,35 @@ def test_wrong_usage_exits_with_2(asiento: Asiento, tenant: str, arguments: list
     assert len(answer.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("draft-invoice", "--tenant", "acme", "--input", "@no-such-file.json"),
+        ("audit", "verify", "--file", "no-such-file"),
+        ("audit", "verify", "--file", "."),
+        ("audit", "check-anchor", "no-such-file"),
+        ("audit", "replay", "no-such-file"),
+        ("tenant", "restore", "no-such-file"),
+        ("import", "no-such-file", "--tenant", "acme", "--type", "invoices"),
+    ],
+    ids=" ".join,
+)
+def test_a_file_that_cannot_be_read_exits_with_1(
+    asiento: Asiento, tenant: str, arguments: list[str]
+) -> None:
+    assert tenant
+    answer = asiento(*arguments, "--json")
+    assert answer.code == 1
+    assert answer.json["error"]["code"] == "input.unreadable_file"
+
+
+def test_a_group_alone_names_its_commands_and_writes_no_answer(asiento: Asiento) -> None:
+    answer = asiento("audit")
+    assert (answer.code, answer.out) == (2, "")
+    assert "`asiento audit` takes a command: verify, export" in answer.err
+    assert asiento().code == 0
+
+
 def test_a_server_that_is_away_exits_with_3_at_once(asiento: Asiento) -> None:
     answer = asiento("events", "--tenant", "acme", "--json", DATABASE_URL=NOBODY)
     assert answer.code == 3
@@ -70,9 +110,56 @@ def test_a_server_that_is_away_exits_with_3_at_once(asiento: Asiento) -> None:
 
 
 def test_a_tenant_that_is_not_there_exits_with_1(asiento: Asiento) -> None:
-    answer = asiento("events", "--tenant", "nobody")
-    assert answer.code == 1
-    assert "There is no tenant nobody." in answer.err
+    for command in (("events",), ("audit", "verify"), ("audit", "explain", "invoice", "1")):
+        answer = asiento(*command, "--tenant", "nobody")
+        assert answer.code == 1
+        assert "There is no tenant nobody. Mend the name" in answer.err
+
+
+def test_no_business_is_done_in_the_log_of_the_instance(asiento: Asiento) -> None:
+    answer = asiento("draft-invoice", "--tenant", "system", "--input", LINES, "--json")
+    assert (answer.code, answer.json["error"]["code"]) == (1, "tenants.absent")
+    assert "asiento tenant list" in answer.json["error"]["hint"]
+
+
+def test_where_no_server_is_named_the_folder_that_was_looked_in_is(tmp_path: Path) -> None:
+    settings = Settings(asiento_data=tmp_path)
+    error = located(absent("nobody"), settings)
+    assert error.message == f"There is no tenant nobody in the instance of {tmp_path}."
+    assert "ASIENTO_DATA" in error.hint
+
+
+def test_tenants_are_listed_without_a_projector(asiento: Asiento, tenant: str) -> None:
+    listed = asiento("tenant", "list", "--json").json
+    (found,) = [each for each in listed if each["slug"] == tenant]
+    assert (found["name"], found["country"], found["books"]) == ("Acme SL", "ES", "open")
+    assert found["created"]
+    assert "Acme SL" in asiento("tenant", "list").out
+
+
+def test_numbers_agree_with_what_they_count() -> None:
+    told = [counted(many, "event") for many in (0, 1, 2, 1_000)]
+    assert told == ["0 events", "1 event", "2 events", "1,000 events"]
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (Unavailable("database.unavailable", "m.", hint="h."), 3),
+        (Unavailable("redis.unavailable", "m.", hint="h."), 3),
+        (Unavailable("queue.unavailable", "m.", hint="h."), 3),
+        (Unavailable("audit.not_written", "m.", hint="h."), 1),
+        (Unavailable("anchors.not_kept", "m.", hint="h."), 1),
+        (Unavailable("store.no_room", "m.", hint="h."), 1),
+        (Unavailable("privacy.master_key_absent", "m.", hint="h."), 1),
+        (Malformed("input.invalid", "m.", hint="h."), 2),
+    ],
+    ids=lambda each: getattr(each, "code", None),
+)
+def test_only_a_server_that_is_away_exits_with_3(error: Exception, exit_code: int) -> None:
+    failure = failure_of(error)
+    assert failure is not None
+    assert failure.exit_code == exit_code
 
 
 def test_help_names_every_command(asiento: Asiento) -> None:

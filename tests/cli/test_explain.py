@@ -68,8 +68,33 @@ def test_any_read_model_is_explained(asiento: Asiento, tenant: str, invoice: str
     assert "There is more: --after" in page.out
 
 
+def test_an_invoice_goes_by_its_number(asiento: Asiento, tenant: str, invoice: str) -> None:
+    call = ("audit", "explain", "invoice", "E-1", "--tenant", tenant)
+    assert asiento(*call, "--json").json["id"] == invoice
+    assert asiento(*call).out.startswith(f"E-1 is {invoice}.\n")
+
+
+def test_what_several_rows_go_by_is_refused_with_a_way_to_the_id(
+    asiento: Asiento, tenant: str, invoice: str
+) -> None:
+    answer = asiento("audit", "explain", "invoice", invoice, "--tenant", tenant, "--json")
+    batch = answer.json["entries"][0]["source"]["batch"]
+    several = asiento("audit", "explain", "invoice", batch, "--tenant", tenant, "--json")
+    assert (several.code, several.json["error"]["code"]) == (1, "query.absent")
+    assert several.json["error"]["message"].startswith("Several invoices go by")
+    assert "`asiento events --tag NAME:VALUE`" in several.json["error"]["hint"]
+    assert "number" in several.json["error"]["hint"]
+
+
+def test_the_instance_itself_is_explained_and_listed(asiento: Asiento, tenant: str) -> None:
+    answer = asiento("audit", "explain", "tenant", tenant, "--tenant", "system", "--json")
+    assert [each["type"] for each in answer.json["entries"]] == ["TenantCreated"]
+    assert '"type":"TenantCreated"' in asiento("events", "--tenant", "system").out
+
+
 def test_what_is_not_there_is_said(asiento: Asiento, tenant: str) -> None:
     unknown = asiento("audit", "explain", "sock", "1", "--tenant", tenant, "--json")
     assert (unknown.code, unknown.json["error"]["code"]) == (1, "history.unknown_model")
-    absent = asiento("audit", "explain", "invoice", "1", "--tenant", tenant, "--json")
-    assert (absent.code, absent.json["error"]["code"]) == (1, "query.absent")
+    for model in ("invoice", "job"):
+        absent = asiento("audit", "explain", model, "1", "--tenant", tenant, "--json")
+        assert (absent.code, absent.json["error"]["code"]) == (1, "query.absent")

@@ -33,7 +33,8 @@ async def test_when_all_connections_are_ended_the_next_request_is_answered_at_on
         for connection in list(connections._used_at):
             connections._used_at[connection] = 0.0  # As if they had not been used for long.
         with psycopg.connect(database.admin_database_url, autocommit=True) as admin:
-            assert admin.execute(END_ALL).fetchone() >= (8,)
+            (ended,) = admin.execute(END_ALL).fetchone() or (0,)
+            assert ended >= 8
         begun = monotonic()
         await ask()
         assert monotonic() - begun < 3.0

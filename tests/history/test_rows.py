@@ -181,6 +181,35 @@ async def test_only_models_that_the_caller_may_read_are_explained(
     assert error.value.hint == "Ask for one of Job."
 
 
+async def test_a_row_goes_by_what_tags_its_events_alone(projected: Runtime, acme: Tenant) -> None:
+    ids = []
+    for number in ("N-1", "N-2"):
+        given = {"number": number, "issued_on": DAY, "lines": LINES, "customer": {"code": "C-n"}}
+        ids.append((await run(projected, acting(acme), RecordInvoice, **given))["invoice"])
+    page = await read_history(projected, acting(acme), "invoice", "N-2")
+    assert (page.id, len(page.entries)) == (ids[1], 1)
+    with pytest.raises(NotFound, match=r"^Several invoices go by C-n\.$") as error:
+        await read_history(projected, acting(acme), "invoice", "C-n")
+    assert "number" in error.value.hint
+
+
+async def test_an_id_counts_before_a_number(projected: Runtime, acme: Tenant) -> None:
+    by_id = await drafted(projected, acting(acme), invoice="I-1")
+    given = {"number": "I-1", "issued_on": DAY, "lines": LINES}
+    await run(projected, acting(acme), RecordInvoice, **given)
+    assert (await read_history(projected, acting(acme), "invoice", "I-1")).id == by_id
+
+
+async def test_the_short_name_of_another_tenant_leads_nowhere(
+    projected: Runtime, acme: Tenant, other: Tenant
+) -> None:
+    (row,) = (await read_history(projected, acting(acme), "tenant", acme.id)).entries
+    (slug,) = [str(c.after) for c in row.changes if c.field == "slug"]
+    assert (await read_history(projected, acting(acme), "tenant", slug)).id == acme.id
+    with pytest.raises(NotFound, match="There is no Tenant"):
+        await read_history(projected, acting(other), "tenant", slug)
+
+
 async def test_rows_of_other_tenants_have_no_history(
     projected: Runtime, acme: Tenant, other: Tenant
 ) -> None:

@@ -45,13 +45,17 @@ class Keys(MemorySubjectKeys):
     def __init__(self) -> None:
         self.store = MemoryEventStore(FixedClock(datetime(2026, 5, 2, tzinfo=UTC)))
         self.asked = 0
+        self.destroyed: set[str] = set()
         super().__init__(self.store)
 
     async def find(
         self, tenant: TenantId, subjects: Collection[str], *, make: bool = False
     ) -> list[SubjectKey]:
         self.asked += 1
-        return await super().find(tenant, subjects, make=make)
+        return [
+            replace(key, key=None, destroyed=True) if key.subject in self.destroyed else key
+            for key in await super().find(tenant, subjects, make=make)
+        ]
 
     async def forget(self, code: str, tenant: TenantId = TENANT) -> int:
         event = SubjectForgotten(kind="customer_code", value=code, reason="r", generation=0)
@@ -69,6 +73,10 @@ class OneKey:
         return [
             SubjectKey(subject=subject, generation=0, key=bytes(range(32))) for subject in subjects
         ]
+
+    async def last_generation(self, tenant: TenantId, subject: str) -> int | None:
+        assert (tenant, subject.partition(":")[0]) == (SYSTEM_TENANT, "user")
+        return 0
 
 
 def of(name: str | None, code: str = "C7") -> InvoiceDrafted:
@@ -201,12 +209,53 @@ def _retyped(event: InvoiceDrafted, moved: str) -> Event:
     return codec.decode_written("InvoiceRecorded", json.dumps(data | rest), 1)
 
 
-@pytest.mark.parametrize("text", ["", "0", "0:", "x:AAAA", "7:AAAA", "0:é", "-1:AAAA"])
-async def test_a_seal_that_is_none_is_an_error_and_no_blank(text: str) -> None:
+@pytest.mark.parametrize("text", [f"7:{'A' * 40}", f"0:{'A' * 40}", f"999999999:{'A' * 40}"])
+async def test_a_seal_that_nobody_made_is_an_error_and_no_blank(text: str) -> None:
     box = Vault(Keys())
     await sealed(box, of("Ana"))
     with pytest.raises(SealBroken):
         await box.open(TENANT, [of(f"{SEALED}{text}")])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0",
+        "0:",
+        "0:abc",
+        "x:AAAA",
+        "7:AAAA",
+        "0:é",
+        f"-1:{'A' * 40}",
+        f"0:{'A' * 36}",
+        f"0:{'A' * 39}",
+        f"0:{'A' * 40}\n",
+        f"{'1' * 5_000}:{'A' * 40}",
+        f"٣:{'A' * 40}",
+    ],
+)
+async def test_a_text_from_before_there_were_seals_that_begins_like_one_is_a_text(
+    text: str,
+) -> None:
+    old = of(f"{SEALED}{text}")
+    assert await Vault(NoKeys()).open(TENANT, [old]) == [old]
+
+
+async def test_a_key_destroyed_though_nobody_was_forgotten_is_no_blank_and_seals_nothing() -> None:
+    keys = Keys()
+    ana, eva = await sealed(Vault(keys), of("Ana")), await sealed(Vault(keys), of("Eva", "C8"))
+    keys.destroyed.add("customer_code:C7")
+    box = Vault(keys)
+    opener = await box.opener(TENANT, [ana, eva], erased=0)
+    with pytest.raises(SealBroken, match="customer_code:C7 is destroyed") as broken:
+        opener(ana)
+    assert broken.value.code == "privacy.key_destroyed"
+    assert opener(eva) == of("Eva", "C8")
+    with pytest.raises(SealBroken):
+        await sealed(box, of("Ana"))
+    keys.destroyed.clear()
+    assert await box.open(TENANT, [ana], erased=0) == [of("Ana")]
 
 
 async def test_personal_data_of_nobody_is_a_mistake_of_ours() -> None:

@@ -95,6 +95,27 @@ def test_books_that_never_were_can_not_be_closed_or_reopened(command: CloseTenan
     given().when(command).then_refused("tenants.no_books")
 
 
+@pytest.mark.parametrize("history", [(created, closed), (created, closed, archived)])
+def test_only_for_an_archive_that_was_noted_are_books_removed(
+    history: tuple[TenantEvent, ...],
+) -> None:
+    other = NoteRemoval(tenant=ACME, archive=OTHER, events=7, head=HEAD)
+    given(*history).when(other).then_refused("tenants.other_archive")
+
+
+@pytest.mark.parametrize("command", [NoteRemoval, NoteRestoration])
+def test_once_books_are_gone_no_other_file_stands_for_them(
+    command: type[NoteRemoval] | type[NoteRestoration],
+) -> None:
+    other = command(tenant=ACME, archive=OTHER, events=7, head=HEAD)
+    given(created, closed, archived, removed).when(other).then_refused("tenants.other_archive")
+
+
+def test_an_archive_of_earlier_books_stands_for_later_ones_no_more() -> None:
+    history = (created, closed, archived, reopened, closed)
+    given(*history).when(REMOVE).then_refused("tenants.other_archive")
+
+
 def test_removed_books_are_restored_before_they_are_reopened() -> None:
     given(created, closed, archived, removed).when(REOPEN).then_refused("tenants.no_books")
 
