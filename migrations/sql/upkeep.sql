@@ -7,10 +7,10 @@ ALTER TABLE event_tag SET (
     autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_freeze_min_age = 0
 );
 ALTER TABLE log_head SET (
-    autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200,
     autovacuum_vacuum_cost_delay = 0
 );
 ALTER TABLE append_writer SET (
-    autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200,
     autovacuum_vacuum_cost_delay = 0
 );
