@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.embedded.files import write_private
+from adapters.private import made_once
 from adapters.settings import Settings
 from application.errors import Malformed, Unavailable
 
@@ -100,7 +101,7 @@ class Keyring:
     def add(self) -> str:
         """Make a new current master key in the file, and return its id. The former ones stay."""
         assert self._file is not None, "What a setting holds is changed there."
-        write_private(self._file, _line(_new_key()) + self._file.read_bytes())
+        write_private(self._file, _new_line().encode() + self._file.read_bytes())
         return self.current
 
     @property
@@ -150,9 +151,7 @@ def open_keyring(settings: Settings) -> Keyring:
     if settings.asiento_master_keys:
         return Keyring(read_keys(settings.asiento_master_keys.split(","), SET))
     file = settings.data / FILE
-    if not file.exists():
-        _make_once(file)
-    return Keyring(read_keys(file.read_text().split(), IN_FILE), file)
+    return Keyring(read_keys(made_once(file, _new_line).split(), IN_FILE), file)
 
 
 def read_keys(entries: list[str], place: str) -> dict[str, bytes]:
@@ -185,25 +184,10 @@ def read_keys(entries: list[str], place: str) -> dict[str, bytes]:
     return keys
 
 
-def _make_once(file: Path) -> None:
-    """Make the first master key, unless another process is first."""
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        write_private(draft, _line(_new_key()))
-        with suppress(FileExistsError):
-            file.hardlink_to(draft)  # Unlike a rename, it leaves alone what is there.
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _new_key() -> bytes:
-    return secrets.token_bytes(KEY_BYTES)
-
-
-def _line(key: bytes) -> bytes:
-    """Write a key under an id that no other key has."""
-    return f"{sha256(key).hexdigest()[:12]}:".encode() + b64encode(key) + b"\n"
+def _new_line() -> str:
+    """Write a new key under an id that no other key has."""
+    key = secrets.token_bytes(KEY_BYTES)
+    return f"{sha256(key).hexdigest()[:12]}:{b64encode(key).decode()}\n"
 
 
 def _changed_at(file: Path | None) -> int:

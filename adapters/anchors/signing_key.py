@@ -5,7 +5,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from adapters.access.secret import made_once
+from adapters.private import made_once, random_hex
 from adapters.settings import Settings
 from application.errors import Malformed
 
@@ -34,7 +34,7 @@ def signing_key(settings: Settings) -> SigningKey:
         Malformed: What was set is no key.
 
     """
-    return _read(settings.anchor_signing_key or made_once(key_file(settings)))
+    return _read(settings.anchor_signing_key or made_once(key_file(settings), random_hex))
 
 
 def known_signing_key(settings: Settings) -> SigningKey | None:

@@ -14,7 +14,6 @@ from domain.anchors import HeadsAnchored
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.tenants import (
     SYSTEM_SLUG,
-    Tenant,
     TenantArchived,
     TenantCreated,
     TenantRemoved,
@@ -107,13 +106,6 @@ async def noted_ends(runtime: Runtime, tenant: TenantId | None = None) -> dict[T
             removed=isinstance(event, TenantRemoved),
         )
     return found
-
-
-async def books_of(runtime: Runtime, tenant: TenantId) -> Tenant:
-    """Fold what is known of a company."""
-    boundary = Tenant.at(tenant=tenant)
-    query = [QueryItem(tags=(boundary.tag,))]
-    return boundary.fold([decode(each) async for each in runtime.store.read(SYSTEM_TENANT, query)])
 
 
 async def known_anchors(runtime: Runtime) -> list[Anchored]:

@@ -18,7 +18,7 @@ from adapters.audit.keys import wrapped_keys
 from adapters.audit.log import read_head, reading
 from adapters.audit.reading import Checked, MarkOf, no_mark
 from adapters.audit.recipe import FIRST_LINK
-from adapters.audit.registry import Owner, all_owners, books_of, find_owner
+from adapters.audit.registry import Owner, all_owners, find_owner
 from adapters.cli.anchors import PublicKey
 from adapters.cli.audit import bar, check_key, marking, write_file
 from adapters.cli.audit_said import broken
@@ -38,6 +38,7 @@ from domain.tenants import (
     NoteRemoval,
     NoteRestoration,
     ReopenTenant,
+    Tenant,
     vouches,
 )
 
@@ -207,7 +208,7 @@ async def _vouched(
 
     """
     await _check(runtime, note)
-    if vouches(await books_of(runtime, note.tenant)):
+    if vouches(await _books(runtime, note.tenant)):
         return "system"
     return "anchor" if evidence else None
 
@@ -219,7 +220,12 @@ async def _check(runtime: Runtime, note: NoteRemoval | NoteRestoration) -> None:
         Refused: It could not.
 
     """
-    deque(note.decide(await books_of(runtime, note.tenant)), maxlen=0)
+    deque(note.decide(await _books(runtime, note.tenant)), maxlen=0)
+
+
+async def _books(runtime: Runtime, tenant: TenantId) -> Tenant:
+    """Fold what is known of a company."""
+    return await runtime.bus.fold(SYSTEM_TENANT, Tenant.at(tenant=tenant))
 
 
 async def _newcomer(runtime: Runtime, header: Header) -> CreateTenant | None:

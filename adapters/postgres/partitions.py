@@ -8,7 +8,7 @@ from domain.kernel import Refused
 
 PARTITIONS_MIN: Final = 2
 PARTITIONS_MAX: Final = 1_024
-NOT_EMPTY: Final = "AS002"
+NOT_EMPTY: Final = "AS003"
 COUNT: Final = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'public.event'::regclass"
 Connection = psycopg.Connection[tuple[Any, ...]]  # Any: rows of any query.
 

@@ -5,9 +5,3 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
 BEGIN ATOMIC
     SELECT h.tenant_id, h.position, h.hash FROM log_head AS h WHERE h.position > 0;
 END;
-
-GRANT CREATE ON SCHEMA public TO asiento_appender;
-ALTER FUNCTION anchor_heads_v1() OWNER TO asiento_appender;
-REVOKE CREATE ON SCHEMA public FROM asiento_appender;
-REVOKE ALL ON FUNCTION anchor_heads_v1() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION anchor_heads_v1() TO asiento_app;

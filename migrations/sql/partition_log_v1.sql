@@ -1,7 +1,7 @@
 -- Makes the log's two large tables anew, hash-partitioned by tenant. Only while they are empty.
 --
 -- Promises: the same columns, keys, policies and rights as the whole tables have; each
--- partition forces row-level security, too. Raises AS002 where there is an event already.
+-- partition forces row-level security, too. Raises AS003 where there is an event already.
 CREATE FUNCTION partition_log_v1(partitions integer) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
@@ -10,7 +10,7 @@ DECLARE
     part text;
 BEGIN
     IF EXISTS (SELECT FROM log_head) THEN
-        RAISE EXCEPTION 'The log is not empty.' USING ERRCODE = 'AS002';
+        RAISE EXCEPTION 'The log is not empty.' USING ERRCODE = 'AS003';
     END IF;
     FOREACH name IN ARRAY ARRAY['event', 'event_tag'] LOOP
         whole := name || '_whole';

@@ -14,10 +14,3 @@ BEGIN ATOMIC
     ORDER BY k.tenant_id, k.subject, k.generation
     LIMIT most;
 END;
-
-GRANT CREATE ON SCHEMA public TO asiento_appender;
-ALTER FUNCTION subject_keys_to_wrap_v1(text, uuid, text, integer, integer) OWNER TO asiento_appender;
-REVOKE CREATE ON SCHEMA public FROM asiento_appender;
-REVOKE ALL ON FUNCTION subject_keys_to_wrap_v1(text, uuid, text, integer, integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION subject_keys_to_wrap_v1(text, uuid, text, integer, integer)
-TO asiento_app;

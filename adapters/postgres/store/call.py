@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from adapters.postgres.connections import Connection
 from adapters.postgres.packed import SEPARATOR, Packed, bigints, integers, texts, uuids
-from application.errors import Unavailable
 from application.ports import Append, AppendConflict, KeyRepeated
 from domain.ids import TenantId
 from domain.kernel import Refused
@@ -115,11 +114,3 @@ def _refusal(status: str) -> Exception:
             hint="Restore the tenant with --reopen, or write to another.",
         )
     return KeyRepeated() if status == "repeated" else AppendConflict()
-
-
-def outcome_unknown() -> Unavailable:
-    return Unavailable(
-        "store.outcome_unknown",
-        "PostgreSQL was lost while it appended, and is not back to say whether it did.",
-        hint="Ask again under the same idempotency key: nothing is then done twice.",
-    )

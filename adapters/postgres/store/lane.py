@@ -15,7 +15,7 @@ from psycopg import Error, OperationalError
 from psycopg.errors import DeadlockDetected, DiskFull
 
 from adapters.postgres.connections import Connection, connect, unavailable
-from adapters.postgres.store.call import Answer, Batch, call, outcome_unknown, settle
+from adapters.postgres.store.call import Answer, Batch, call, settle
 from adapters.postgres.store.queue import Waiting
 from application.errors import ApplicationError, Unavailable
 from domain.ids import TenantId
@@ -53,8 +53,7 @@ class Lane:
             except Exception as error:
                 log.exception("store.append_failed", items=len(batch))
                 _fail(batch, error)
-        if self._connection is not None:
-            await self._connection.close()
+        await self._disconnect()
 
     async def _append(self, items: list[Waiting]) -> None:
         while items:
@@ -123,10 +122,10 @@ class Lane:
             try:
                 return await self._connect()
             except _Forgotten:
-                raise outcome_unknown() from None
+                raise _outcome_unknown() from None
             except (Unavailable, OperationalError):
                 if monotonic() > deadline:
-                    raise outcome_unknown() from None
+                    raise _outcome_unknown() from None
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _connected(self) -> Connection:
@@ -167,6 +166,14 @@ class Lane:
 
 class _Forgotten(Exception):
     """The database knows nothing of this writer."""
+
+
+def _outcome_unknown() -> Unavailable:
+    return Unavailable(
+        "store.outcome_unknown",
+        "PostgreSQL was lost while it appended, and is not back to say whether it did.",
+        hint="Ask again under the same idempotency key: nothing is then done twice.",
+    )
 
 
 def _no_room() -> Unavailable:
