@@ -255,17 +255,18 @@ def _put_back(
 
 
 def _put_batch(connection: Connection, tenant: TenantId, batch: list[Record]) -> None:
-    times = [divmod(each.recorded_at, MICROS) for each in batch]
+    texts = [each.fields() for each in batch]
+    times = [divmod(int(each.recorded_at), MICROS) for each in texts]
     columns = (
         [each.position for each in batch],
-        [each.type.decode() for each in batch],
-        [each.tags.decode() for each in batch],
-        [each.data.decode() for each in batch],
+        [each.type.decode() for each in texts],
+        [each.tags.decode() for each in texts],
+        [each.data.decode() for each in texts],
         [seconds for seconds, _ in times],
         [micros for _, micros in times],
-        [each.actor.decode() for each in batch],
-        [each.correlation_id.decode() for each in batch],
-        [each.causation_id.decode() for each in batch],
+        [each.actor.decode() for each in texts],
+        [each.correlation_id.decode() for each in texts],
+        [each.causation_id.decode() for each in texts],
         [each.hash for each in batch],
     )
     connection.execute(PUT_EVENTS, (tenant, *columns))
@@ -278,7 +279,7 @@ def batches_in(path: Path) -> frozenset[str]:
         return frozenset(
             tag.removeprefix(BATCH_TAG).decode()
             for record in Log(file).records()
-            for tag in record.tags.split(SEPARATOR)
+            for tag in record.fields().tags.split(SEPARATOR)
             if tag.startswith(BATCH_TAG)
         )
 

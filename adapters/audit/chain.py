@@ -89,21 +89,21 @@ class Chain:
 
     def _name(self, bad: Record, rest: Iterator[Record]) -> Finding:
         """Tell a changed event from one that was moved, slipped in or taken out."""
-        link, at = self._links.link, bad.position
-        if at > 1 and link(self._before, bad, at - 1) == bad.hash:
+        link, at = self._links.link_at, bad.position
+        if at > 1 and link(at - 1, self._before, bad) == bad.hash:
             reason = f"Event {at - 1} was never appended: the one of this position is now {at}."
             return Finding(at - 1, "inserted", reason)
         before = bad
         for later in _readable(rest):
-            here = link(self.link, later, at)
+            here = link(at, self.link, later)
             if here in {later.hash, bad.hash}:
                 behind = here if before is bad else before.hash
-                if link(behind, bad, later.position) in {bad.hash, later.hash}:
+                if link(later.position, behind, bad) in {bad.hash, later.hash}:
                     reason = f"Events {at} and {later.position} stand in each other's place."
                     return Finding(at, "swapped", reason)
                 reason = f"Event {at} was never appended: the one of this position comes later."
                 return Finding(at, "inserted", reason)
-            if before is bad and link(bad.hash, later, later.position + 1) == later.hash:
+            if before is bad and link(later.position + 1, bad.hash, later) == later.hash:
                 reason = f"The event of position {at} was taken out, and those after it moved up."
                 return Finding(at, "removed", reason)
             before = later

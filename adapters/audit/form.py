@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 from msgspec.json import Decoder, Encoder
 
-from adapters.audit.recipe import SEPARATOR, Record, Unfit, well_formed
+from adapters.audit.recipe import SEPARATOR, Record, Unfit, led, well_formed
 from domain.ids import TenantId
 from domain.tenants import TenantIdText
 
@@ -107,15 +107,16 @@ DECODER: Final = Decoder(AnyLine)
 
 def written(record: Record) -> EventLine:
     """Write a record as a line."""
+    fields = record.fields()
     return EventLine(
         position=record.position,
-        type=record.type.decode(),
-        tags=tuple(record.tags.decode().split(TEXT_SEPARATOR)) if record.tags else (),
-        recorded_at=record.recorded_at,
-        actor=record.actor.decode(),
-        correlation_id=record.correlation_id.decode(),
-        causation_id=record.causation_id.decode(),
-        data=record.data.decode(),
+        type=fields.type.decode(),
+        tags=tuple(fields.tags.decode().split(TEXT_SEPARATOR)) if fields.tags else (),
+        recorded_at=int(fields.recorded_at),
+        actor=fields.actor.decode(),
+        correlation_id=fields.correlation_id.decode(),
+        causation_id=fields.causation_id.decode(),
+        data=fields.data.decode(),
         hash=record.hash.hex(),
     )
 
@@ -127,20 +128,24 @@ def read(line: EventLine) -> Record:
         Unfit: Its tags are such that its hash could not tell them from others.
 
     """
-    tags = TEXT_SEPARATOR.join(line.tags).encode()
-    if not well_formed(tags, len(line.tags)):
+    tags = TEXT_SEPARATOR.join(line.tags)
+    if not well_formed(tags.encode(), len(line.tags)):
         raise Unfit(line.position, "One of its tags is empty or holds a U+001F.")
+    content = (
+        str(line.position),
+        line.type,
+        tags,
+        str(line.recorded_at),
+        line.actor,
+        line.correlation_id,
+        line.causation_id,
+        line.data,
+    )
     return Record(
         line.position,
-        line.type.encode(),
-        tags,
         len(line.tags),
-        line.recorded_at,
-        line.actor.encode(),
-        line.correlation_id.encode(),
-        line.causation_id.encode(),
-        line.data.encode(),
         bytes.fromhex(line.hash),
+        led(*(text.encode() for text in content)),
     )
 
 

@@ -20,7 +20,11 @@ from adapters.postgres.connections import ACT_AS_APPLICATION, SET_TENANT, unavai
 from domain.ids import TenantId
 
 HEAD: LiteralString = "SELECT position, hash FROM log_head WHERE tenant_id = %s"
-ROOM: LiteralString = "SET LOCAL work_mem = '128MB'"  # To join millions without the disk.
+# To join millions without the disk, and on no more than one core: the chain needs the others.
+ROOM: LiteralString = """
+SET LOCAL work_mem = '128MB';
+SET LOCAL max_parallel_workers_per_gather = 0
+"""
 # A row beyond the head belongs to an event that was appended since, or to none.
 WRONG_TAGS: LiteralString = """
 SELECT count(*) FILTER (WHERE t.position <= %(head)s), min(coalesce(t.position, 0))

@@ -4,14 +4,13 @@ The file may come from anybody: nothing of it is believed before it is checked, 
 a line of it is held.
 """
 
-import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -33,8 +32,13 @@ from adapters.audit.recipe import FIRST_LINK, Record, Unfit
 from application.errors import Malformed
 from domain.ids import TenantId
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 PIECE_BYTES: Final = 1 << 20
 GZIP: Final = b"\x1f\x8b"
+GZIP_WINDOW: Final = 31
+"""How zlib is told that a header and a trailer of gzip are around the data."""
 
 
 MarkOf: TypeAlias = Callable[[Header], Mark | None]
@@ -213,16 +217,39 @@ def _check_kind(beginning: bytes) -> None:
         raise Damaged("It is no gzip file. If somebody unpacked it, pack it again.")
 
 
+class _Unpacked(io.RawIOBase):
+    """The one packed member that an export is, unpacked as it is read. Nothing may follow it."""
+
+    def __init__(self, packed: Readable) -> None:
+        super().__init__()
+        self._packed = packed
+        self._unpacking = zlib.decompressobj(GZIP_WINDOW)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: "WriteableBuffer") -> int:
+        piece = b""
+        while not piece and not self._unpacking.eof:
+            packed = self._unpacking.unconsumed_tail or self._packed.read(PIECE_BYTES)
+            piece = self._unpacking.decompress(packed, len(memoryview(room)))
+            if not packed and not piece and not self._unpacking.eof:
+                raise EOFError
+        if not piece and (self._unpacking.unused_data or self._packed.read(1)):
+            raise Damaged("Something stands behind the packed data.")
+        memoryview(room)[: len(piece)] = piece
+        return len(piece)
+
+
 def _lines(file: Readable) -> Iterator[tuple[int, bytes]]:
     """Unpack line by line, each with its number and its line feed."""
-    packed = cast("Any", file)  # Any: all that is asked of it is to be read.
-    unpacked = io.BufferedReader(gzip.GzipFile(fileobj=packed), PIECE_BYTES)
+    unpacked = io.BufferedReader(_Unpacked(file), PIECE_BYTES)
     for number in count(1):
         try:
             text = unpacked.readline(LINE_BYTES_MAX)
         except EOFError:
             raise Damaged(f"The file is cut off in line {number}.") from None
-        except (gzip.BadGzipFile, zlib.error):
+        except zlib.error:
             raise Damaged(f"The packed data is damaged in or behind line {number}.") from None
         if not text and number == 1:
             raise Damaged("Nothing is packed in it.")

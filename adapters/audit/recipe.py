@@ -4,6 +4,7 @@ Written anew, from the document and not from the function that appends, so that 
 out about the other.
 """
 
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final
 from unicodedata import category
@@ -15,7 +16,6 @@ from domain.ids import TenantId
 FIRST_LINK: Final = bytes(32)
 LINK_BYTES: Final = 32
 SEPARATOR: Final = b"\x1f"
-USUAL_BYTES_MAX: Final = 2_048
 UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"})
 """All but what is not assigned: to a newer Python than this one it may be a letter."""
 
@@ -29,19 +29,42 @@ class Unfit(Exception):
         self.reason = reason
 
 
-class Record(Struct, gc=False):
-    """An event as its hash sees it: text as UTF-8, the time in microseconds since 1970."""
+class Fields(Struct, frozen=True, gc=False):
+    """The texts of an event as UTF-8: tags joined by SEPARATOR, the time in µs since 1970."""
 
-    position: int
+    position: bytes
     type: bytes
-    tags: bytes  # Joined by SEPARATOR.
-    tag_count: int
-    recorded_at: int
+    tags: bytes
+    recorded_at: bytes
     actor: bytes
     correlation_id: bytes
     causation_id: bytes
     data: bytes
+
+
+class Record(Struct, gc=False):
+    """An event as its hash sees it: what there is to hash stays in one piece."""
+
+    position: int
+    tag_count: int
     hash: bytes
+    content: bytes  # The fields, each led by its length.
+
+    def fields(self) -> Fields:
+        """Take the content apart again."""
+        return Fields(*_unled(self.content))
+
+
+def led(*texts: bytes) -> bytes:
+    """Join *texts*, each led by its length in bytes and a colon: no two lists look the same."""
+    return b"".join([b"%d:%b" % (len(text), text) for text in texts])
+
+
+def _unled(joined: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(joined):
+        start = joined.index(b":", at) + 1
+        yield joined[start : (at := start + int(joined[at : start - 1]))]
 
 
 def well_formed(tags: bytes, many: int) -> bool:
@@ -57,49 +80,17 @@ def _printable(tags: bytes) -> bool:
     )
 
 
-class _Lengths(dict[int, bytes]):
-    """The length of a field and its colon; the usual ones are made once."""
-
-    def __missing__(self, length: int) -> bytes:
-        return b"%d:" % length
-
-
-_lengths: Final = _Lengths((n, b"%d:" % n) for n in range(USUAL_BYTES_MAX))
-
-
 class Links:
     """Makes the hashes of one log."""
 
     def __init__(self, tenant: TenantId) -> None:
-        self._tenant = b"%d:%b" % (len(tenant), tenant.encode())
+        self._tenant = led(tenant.encode())
 
-    def link(self, previous: bytes, record: Record, position: int | None = None) -> bytes:
-        """Return the hash of *record* behind *previous*, at its own position or at another.
+    def link(self, previous: bytes, record: Record) -> bytes:
+        """Return the hash of *record* behind *previous*."""
+        return sha256(b"".join((previous, self._tenant, record.content))).digest()
 
-        Each field is led by its length in bytes and a colon, so that no two events look the same.
-        """
-        at = b"%d" % (record.position if position is None else position)
-        time, kind, tags = b"%d" % record.recorded_at, record.type, record.tags
-        actor, correlation = record.actor, record.correlation_id
-        causation, data = record.causation_id, record.data
-        parts = (
-            previous,
-            self._tenant,
-            _lengths[len(at)],
-            at,
-            _lengths[len(kind)],
-            kind,
-            _lengths[len(tags)],
-            tags,
-            _lengths[len(time)],
-            time,
-            _lengths[len(actor)],
-            actor,
-            _lengths[len(correlation)],
-            correlation,
-            _lengths[len(causation)],
-            causation,
-            _lengths[len(data)],
-            data,
-        )
-        return sha256(b"".join(parts)).digest()
+    def link_at(self, position: int, previous: bytes, record: Record) -> bytes:
+        """Return the hash that *record* would have, had it been appended at *position*."""
+        own, moved = led(b"%d" % record.position), led(b"%d" % position)
+        return sha256(previous + self._tenant + moved + record.content[len(own) :]).digest()

@@ -136,9 +136,10 @@ class _Stage:
 
     def _decoded(self, records: Iterable[Record]) -> Iterable[tuple[int, Event]]:
         for record in records:
-            kind = record.type.decode()
+            fields = record.fields()
+            kind = fields.type.decode()
             try:
-                yield record.position, codec.decode_written(kind, record.data, record.position)
+                yield record.position, codec.decode_written(kind, fields.data, record.position)
             except (codec.UnknownEvent, RecursionError):
                 known = kind in codec.event_types()
                 (self.unreadable if known else self.unknown)[kind] += 1

@@ -65,7 +65,7 @@ def show(answer: Result | int | None, *, as_json: bool) -> int:
         if isinstance(each, Table):
             console.print(_drawn(each))
         else:
-            console.print(each, markup=False, soft_wrap=True)
+            console.print(harmless(each), markup=False, soft_wrap=True)
     return answer.code
 
 
@@ -74,7 +74,7 @@ def show_failure(failure: Failure, *, as_json: bool) -> int:
     if as_json:
         error = {"code": failure.code, "message": failure.message, "hint": failure.hint}
         _write_json({"error": error})
-    line = " ".join(f"{failure.message} {failure.hint}".split())
+    line = harmless(" ".join(f"{failure.message} {failure.hint}".split()))
     make_console(sys.stderr).print(
         f"Error: {line}", style="red", markup=False, highlight=False, soft_wrap=True
     )
@@ -93,7 +93,14 @@ def moment(at: datetime | None) -> str:
 
 def note(text: str) -> None:
     """Tell people something on the way."""
-    make_console(sys.stderr).print(text, markup=False, soft_wrap=True)
+    make_console(sys.stderr).print(harmless(text), markup=False, soft_wrap=True)
+
+
+def harmless(text: str) -> str:
+    """Write out what would steer the terminal: texts may come from the files of others."""
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text
+    )
 
 
 class Story:
@@ -174,5 +181,5 @@ def _drawn(table: Table) -> "RichTable":
         numbers = all(isinstance(row[place], int | None) for row in table.rows)
         drawn.add_column(name, justify="right" if numbers else "left", overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        drawn.add_row(*(Text("" if cell is None else harmless(str(cell))) for cell in row))
     return drawn

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from adapters.audit.recipe import SEPARATOR, Links, Record
+from adapters.audit.recipe import SEPARATOR, Fields, Links, Record, led
 from domain.ids import TenantId
 
 VERIFIER = Path(__file__).parents[2] / "docs" / "verify_log.py"
@@ -103,15 +103,11 @@ def rewrite(path: Path, change: Tampering, tenant: str | None = None) -> None:
 
 def record_of(line: dict[str, Any]) -> Record:
     tags = [tag.encode() for tag in line["tags"]]
-    return Record(
-        position=line["position"],
-        type=line["type"].encode(),
-        tags=SEPARATOR.join(tags),
-        tag_count=len(tags),
-        recorded_at=line["recorded_at"],
-        actor=line["actor"].encode(),
-        correlation_id=line["correlation_id"].encode(),
-        causation_id=line["causation_id"].encode(),
-        data=line["data"].encode(),
-        hash=b"",
-    )
+    texts = {
+        **line,
+        "position": str(line["position"]),
+        "tags": SEPARATOR.join(tags).decode(),
+        "recorded_at": str(line["recorded_at"]),
+    }
+    content = led(*(texts[name].encode() for name in Fields.__struct_fields__))
+    return Record(position=line["position"], tag_count=len(tags), hash=b"", content=content)

@@ -112,6 +112,9 @@ def test_nothing_may_stand_behind_the_packed_data(exported: Path, behind: bytes)
     exported.write_bytes(exported.read_bytes() + behind)
     code, said = files.stand_alone(exported)
     assert (code, "behind the packed data" in said) == (1, True)
+    found = verify_file(exported).verified
+    assert (found.ok, found.problem) == (False, "unfit")
+    assert "behind the packed data" in str(found.reason)
 
 
 @pytest.mark.parametrize("sign", ["\n", "\0", "\x7f", "\x85", "\u2028", "\u200b", "\xa0"])

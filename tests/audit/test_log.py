@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.audit.recipe import Links, Record
+from adapters.audit.recipe import Links, Record, led
 from domain.ids import TenantId
 from tests.audit.conftest import EVENTS, Books
 
@@ -57,10 +57,9 @@ MISSING = ("data", "hash", "recorded_at", "tags", "actor", "type")
 
 
 def test_the_documented_example_has_the_documented_hash() -> None:
-    noted = Record(
-        1, b"Noted", b"note:1\x1fnote:2", 2, 1_767_225_600_000_000, b"user:1", b"c", b"", b"", b""
-    )
-    noted.data = b'{"note":"1"}'
+    time, tags = b"1767225600000000", b"note:1\x1fnote:2"
+    content = led(b"1", b"Noted", tags, time, b"user:1", b"c", b"", b'{"note":"1"}')
+    noted = Record(position=1, tag_count=2, hash=b"", content=content)
     assert Links(TENANT).link(bytes(32), noted).hex() == DOCUMENTED
 
 
