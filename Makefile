@@ -7,7 +7,7 @@ QUICK ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format lint types architecture house coverage bench faults
+.PHONY: help setup run demo test check format lint types architecture house coverage bench faults soak
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -20,8 +20,8 @@ run: .venv/.run ## Start everything in the foreground; PORT and ASIENTO_DATA mov
 demo: .venv/.run ## Import, watch, query and verify generated invoices.
 	@exec $(BIN)/asiento demo
 
-test: .venv/.dev ## Run all tests.
-	@exec $(BIN)/python -m pytest
+test: .venv/.dev ## Run all tests, a worker a core.
+	@exec $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 check: format lint types architecture house ## Formatting, lint, types, architecture, house rules.
 
@@ -52,6 +52,9 @@ bench: .venv/.bench ## Measure; GROUP=append names one group, QUICK=1 shortens i
 
 faults: .venv/.dev ## Append under random kills; SEED and SECONDS set the run.
 	@exec $(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),60)
+
+soak: .venv/.dev ## Project under random kills and pauses; SEED and SECONDS set the run.
+	@exec $(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600)
 
 FIND_PYTHON = command -v $(PYTHON) >/dev/null || { \
 	echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name it: make PYTHON=..." >&2; \

@@ -28,6 +28,9 @@ REST_SECONDS: Final = 0.01
 """News that come together are answered together."""
 
 PAGE_EVENTS: Final = 500
+PAGE_CHARACTERS: Final = 1_000_000
+"""What a page may weigh, so that a reader who is slow holds little; an event has no size limit."""
+
 MILESTONES: Final = tuple(event.__name__ for event in event_types_of(Job.evolve))
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -57,11 +60,13 @@ class JobNews(Struct, frozen=True, kw_only=True):
 async def pages(found: AsyncIterator[StoredEvent]) -> AsyncGenerator[list[StoredEvent], None]:
     """Put what is read together by pages, so that what is sealed in one is opened at once."""
     page: list[StoredEvent] = []
+    weight = 0
     async for event in found:
         page.append(event)
-        if len(page) == PAGE_EVENTS:
+        weight += len(event.data)
+        if len(page) == PAGE_EVENTS or weight >= PAGE_CHARACTERS:
             yield page
-            page = []
+            page, weight = [], 0
     if page:
         yield page
 

@@ -1,4 +1,7 @@
-"""The history of one row of any read model, folded from its events a step at a time."""
+"""The history of one row of any read model, folded from its events a step at a time.
+
+A row that gathers from many, such as a balance, has the events of all of them in its history.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Final, LiteralString
@@ -6,8 +9,10 @@ from typing import Final, LiteralString
 from msgspec import Struct
 
 from adapters.postgres.connections import tenant_transaction
-from adapters.postgres.queries import checked_first, get_row
-from adapters.postgres.queries_conditions import Model, owner_column, require, storage_tenant
+from adapters.postgres.models.conditions import Model, owner_column, require, storage_tenant
+from adapters.postgres.models.moments import events_of_row, open_log
+from adapters.postgres.models.queries import checked_first, get_row
+from adapters.postgres.models.shown import shown
 from adapters.runtime import Runtime
 from application.codec import check_tag, decode, stored_names
 from application.errors import NotFound
@@ -27,7 +32,6 @@ from projections.imports import ImportBatches, ImportBatchRow
 from projections.jobs import JobRow, Jobs
 from projections.kernel import Row, events_of, read_models
 
-PAGE_EVENTS: Final = 500
 LINES: LiteralString = """
 SELECT lines FROM import_row
 WHERE tenant_id = %s AND batch = %s AND document = %s ORDER BY line
@@ -141,7 +145,8 @@ async def _tagged(
     query = [QueryItem(types=types, tags=(f"{name}:{value}",)) for name in names]
     if query:  # No condition at all would be met by every event.
         async for stored in runtime.store.read(tenant, query):
-            yield getattr(decode(stored), model.key)
+            for key in model.keys(decode(stored)):
+                yield key
 
 
 def _tag_names(model: Model) -> tuple[str, ...]:
@@ -152,29 +157,15 @@ def _tag_names(model: Model) -> tuple[str, ...]:
 
 async def _steps(runtime: Runtime, context: Context, model: Model, key: str) -> AsyncIterator[Step]:
     owner, row = owner_column(model, context), None
-    async for stored, event in _events(runtime, storage_tenant(model, context), model, key):
-        before: Row | None = row
-        row = model.apply(before, event)
-        seen = before if row is None else row
-        if owner is not None and getattr(seen, owner, None) != context.tenant:
+    before: Row | None = None
+    log = await open_log(runtime, model, storage_tenant(model, context))
+    async for stored, event in events_of_row(log, model, key):
+        row = model.fold(row, event, key)
+        after = None if row is None else shown(row)
+        if owner is not None and getattr(after or before, owner, None) != context.tenant:
             return  # Another tenant's: for this caller it is not there.
-        yield Step(stored, event, before, row)
-
-
-async def _events(
-    runtime: Runtime, tenant: TenantId, model: Model, key: str
-) -> AsyncIterator[tuple[StoredEvent, Event]]:
-    """Read and open the events of a row, some at a time, as their keys are fetched together."""
-    query = [QueryItem(types=stored_names(events_of(model)), tags=(f"{model.key}:{key}",))]
-    after = 0
-    while True:
-        found = runtime.store.read(tenant, query, after=after, limit=PAGE_EVENTS)
-        some = [stored async for stored in found]
-        for stored, event in zip(some, await runtime.vault.read(tenant, some), strict=True):
-            yield stored, event
-            after = stored.position
-        if len(some) < PAGE_EVENTS:
-            return
+        yield Step(stored, event, before, after)
+        before = after
 
 
 class _Telling:

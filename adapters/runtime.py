@@ -20,6 +20,7 @@ from application.errors import Malformed
 from application.jobs import companions
 from application.kernel import SystemClock
 from application.vault import Vault
+from application.webhooks import Reach
 
 STOP_AGAIN_SECONDS: Final = 0.1
 
@@ -65,8 +66,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         stack.push_async_callback(_stop, reading)
         keyring = open_keyring(settings)
         vault = Vault(PostgresSubjectKeys.of_pool(pool, keyring))
-        seconds_max = settings.command_seconds_max
-        bus = Bus(store, vault=vault, seconds_max=seconds_max, companions=companions)
+        bus = _bus(settings, store, vault)
         stack.push_async_callback(bus.drain)
         yield Runtime(
             settings=settings,
@@ -81,6 +81,21 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             blobs=FolderBlobs(settings.data / "blobs"),
             clock=SystemClock(),
         )
+
+
+def _bus(settings: Settings, store: PostgresEventStore, vault: Vault) -> Bus:
+    return Bus(
+        store,
+        vault=vault,
+        seconds_max=settings.command_seconds_max,
+        companions=companions,
+        admit=reach_of(settings).admit,
+    )
+
+
+def reach_of(settings: Settings) -> Reach:
+    """Say how far webhooks reach from here."""
+    return Reach(http=settings.webhook_allow_http, private=settings.webhook_allow_private)
 
 
 def _urls(settings: Settings) -> tuple[str, str]:

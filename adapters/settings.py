@@ -80,6 +80,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     import_chunk_rows: Annotated[
         int, Meta(description="Rows that an import job commits at a time.")
     ] = 10_000
+    read_model_version_days: Annotated[
+        int,
+        Meta(
+            description="How long a version of a read model that nothing reads any more is kept"
+            " to go back to.",
+            ge=1,
+        ),
+    ] = 14
     token_seconds: Annotated[int, Meta(description="How long an access token lives.")] = 600
     idempotency_key_seconds: Annotated[
         int, Meta(description="How long the first result of a key is kept; 60 or more.", ge=60)
@@ -95,6 +103,38 @@ class Settings(Struct, frozen=True, kw_only=True):
             extra={"secret": 1},
         ),
     ] = None
+    webhook_allow_http: Annotated[
+        bool, Meta(description="Let webhooks go to http:// addresses. For development.")
+    ] = False
+    webhook_allow_private: Annotated[
+        bool,
+        Meta(description="Let webhooks go to addresses that are not public. For development."),
+    ] = False
+    webhook_seconds_max: Annotated[
+        float, Meta(description="How long a receiver of webhooks may take to answer.", gt=0, le=60)
+    ] = 15.0
+    webhook_retry_seconds: Annotated[
+        str,
+        Meta(
+            description="The pauses before a message of a webhook is sent again; after the last"
+            " it is a dead letter.",
+            pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(,[0-9]{1,6}(\.[0-9]{1,3})?){0,19}$",
+        ),
+    ] = "5,300,1800,7200,18000,36000,50400,72000,86400"
+    webhook_dead_letters_max: Annotated[
+        int, Meta(description="After so many dead letters in a row an endpoint is paused.", ge=1)
+    ] = 3
+    rebuild_kept_seconds: Annotated[
+        float, Meta(description="How long the former rows of a rebuilt read model are kept.", ge=0)
+    ] = 86_400
+    rebuild_spare_bytes: Annotated[
+        int,
+        Meta(
+            description="Bytes of the disk that a rebuild must leave free, where that can be known"
+            " before it starts; -1: don't look.",
+            ge=-1,
+        ),
+    ] = 1_073_741_824
     tsa_url: Annotated[
         str | None,
         Meta(description="An RFC 3161 authority that timestamps anchors. Unset: none."),

@@ -38,12 +38,16 @@ TOGETHER_MAX: Final = 256
 """Commands that are decided together at the most."""
 
 KEY_LENGTH_MAX: Final = 255
+REACTION: Final = "reaction:"
+"""How the actor begins that is a reaction, and the keys that only reactions use."""
+
 NOBODY_FORGOTTEN: Final = QueryItem(types=(SubjectForgotten.__name__,), tags=(FORGETTINGS,))
 """The boundary of what is sealed: a key that was destroyed meanwhile would lose it."""
 
 S = TypeVar("S", bound=State)
 Answer: TypeAlias = Outcome | Refused | ApplicationError
 Companions: TypeAlias = Callable[[Command, Event], Iterable[Event]]
+Admit: TypeAlias = Callable[[Command], None]
 log = structlog.get_logger()
 
 
@@ -103,10 +107,12 @@ class Bus:
         vault: Vault | None = None,
         seconds_max: float = 2.0,
         companions: Companions = lambda _command, _event: (),
+        admit: Admit = lambda _command: None,
     ) -> None:
         self._store = store
         self._vault = vault or Vault(NoKeys())
         self._seconds_max = seconds_max
+        self._admit = admit  # Refuses what the settings of the instance do not allow.
         self._companions = companions
         self._states = States(store, self._vault)
         self._waiting: dict[TenantId, deque[_Waiting]] = {}
@@ -128,7 +134,7 @@ class Bus:
         """
         tenant = authorise(command, context)
         command = await self._look_up(tenant, command)
-        ask = Ask(command=command, context=context, key=_checked(key))
+        ask = Ask(command=command, context=context, key=_checked(key, context))
         tags = frozenset(boundary.tag for boundary in command.boundary())
         for tag in tags:
             codec.check_tag(tag)  # Here, so that those decided together do not suffer for it.
@@ -189,6 +195,7 @@ class Bus:
 
     async def _look_up(self, tenant: TenantId, command: Command) -> Command:
         """Let the module find what its rule must know and no caller may say."""
+        self._admit(command)
         find = exposed_commands()[type(command)].find
         return command if find is None else await find(self._vault, tenant, command)
 
@@ -375,8 +382,12 @@ def _overlapping(group: Iterable[_Waiting]) -> list[list[_Waiting]]:
     return [members for _, members in parts]
 
 
-def _checked(key: str | None) -> str | None:
-    if key is not None and not (0 < len(key) <= KEY_LENGTH_MAX and key.isprintable()):
+def _checked(key: str | None, context: Context) -> str | None:
+    if key is None:
+        return None
+    fits = 0 < len(key) <= KEY_LENGTH_MAX and key.isprintable()
+    # Whoever took the key of a reaction's command would keep the reaction from running it.
+    if not fits or (key.startswith(REACTION) and not context.actor.startswith(REACTION)):
         raise Malformed(
             "idempotency.bad_key",
             "This can't be an idempotency key.",

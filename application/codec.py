@@ -48,7 +48,8 @@ def stored_names(events: tuple[type[Event], ...]) -> tuple[str, ...]:
 
 
 @cache
-def _decoder(event: type[Event]) -> Decoder[Event]:
+def decoder_of(event: type[Event]) -> Decoder[Event]:
+    """Make what reads the data of *event*, once."""
     return Decoder(event)
 
 
@@ -122,7 +123,7 @@ def decode_written(name: str, data: str | bytes, position: int) -> Event:
             hint="Deploy the version that wrote it.",
         )
     try:
-        return _decoder(kind).decode(data)
+        return decoder_of(kind).decode(data)
     except msgspec.MsgspecError as error:
         raise UnknownEvent(
             "event.unreadable",

@@ -30,7 +30,7 @@ class Context(Struct, frozen=True, kw_only=True):
     """On whose behalf a command runs. It comes from a verified credential, never from input."""
 
     tenant: TenantId
-    actor: str  # user:…, key:…, job:… or system
+    actor: str  # user:…, key:…, job:…, reaction:… or system
     permissions: frozenset[str]
     correlation_id: str
     causation_id: str | None = None  # The position or command that led here.
@@ -49,6 +49,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 Prepare: TypeAlias = Callable[[Blobs, Context, Any], Awaitable[Mapping[str, object]]]  # Any: input.
 Find: TypeAlias = Callable[[Vault, TenantId, Any], Awaitable[Command]]  # Any: the command.
+Show: TypeAlias = Callable[[Vault, TenantId, Command, Outcome], Awaitable[str | None]]
 
 
 class Exposed(Struct, frozen=True, kw_only=True):
@@ -61,6 +62,7 @@ class Exposed(Struct, frozen=True, kw_only=True):
         input: What callers send, where it is not the command's own fields.
         prepare: Turns that input into the command's fields, keeping what is too large for it.
         find: Looks up the command's ``Found`` fields, each time that it is executed.
+        secret: Fetches the secret that the answer shows, and that is shown nowhere else.
 
     """
 
@@ -71,6 +73,7 @@ class Exposed(Struct, frozen=True, kw_only=True):
     input: type[Struct] | None = None
     prepare: Prepare | None = None
     find: Find | None = None
+    secret: Show | None = None
 
     @property
     def shape(self) -> type[Struct]:

@@ -6,8 +6,8 @@ by the subject's key of that generation, bound to its tenant, subject, event typ
 
 import hmac
 import os
-import re
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, TypeAlias
@@ -24,13 +24,16 @@ from application.ports import StoredEvent, SubjectKey, SubjectKeys
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.kernel import FORGOTTEN, Event, personal_fields, subject_of, today
 
-SEALED: Final = "asiento:sealed:1:"
-BLANK: Final = "asiento:forgotten:1"
+MARK: Final = "asiento:"
+"""How each text begins that is to be opened; data without it holds none."""
+
+SEALED: Final = f"{MARK}sealed:1:"
+BLANK: Final = f"{MARK}forgotten:1"
 """How a forgotten text is written where it goes into one more event."""
 
 NONCE_BYTES: Final = 12
 SEAL_BYTES_MIN: Final = NONCE_BYTES + 16  # With the tag of AES-GCM, around an empty text.
-SEAL: Final = re.compile(r"([0-9]{1,9}):([A-Za-z0-9+/]+={0,2})", re.ASCII)
+GENERATION_DIGITS_MAX: Final = 9
 KEPT_MAX: Final = 20_000
 """Subjects whose keys a process keeps."""
 
@@ -72,6 +75,8 @@ class _Kept(Struct, frozen=True):
 _Known: TypeAlias = dict[str, _Kept]
 _Wanted: TypeAlias = dict[str, set[int]]
 """The generations of the keys that are asked for, by subject; none named: the current one."""
+_Seals: TypeAlias = dict[str, Seal]
+"""Texts that are sealed, taken apart once."""
 
 
 class NoKeys:
@@ -140,8 +145,9 @@ class Vault:
 
         Keys that were kept since so much was *erased* of the tenant are taken as they are.
         """
-        known = await self._known(tenant, _wanted(events), erased)
-        return lambda event: today(_opened(tenant, event, known))
+        wanted, seals = _wanted(events)
+        known = await self._known(tenant, wanted, erased)
+        return lambda event: today(_opened(tenant, event, known, seals))
 
     async def read(self, tenant: TenantId, stored: Sequence[StoredEvent]) -> list[Event]:
         """Decode and open events of the log.
@@ -166,9 +172,10 @@ class Vault:
             for each in stored
             if each.position in sealed and each.type in known_types
         }
-        known = await self._known(tenant, _wanted(written.values()), UNKNOWN)
+        wanted, seals = _wanted(written.values())
+        known = await self._known(tenant, wanted, UNKNOWN)
         return [
-            _revealed(tenant, each, written[each.position], known)
+            _revealed(each, _opened(tenant, written[each.position], known, seals))
             if each.position in written
             else each
             for each in stored
@@ -181,10 +188,19 @@ class Vault:
     async def digest(self, text: str) -> str:
         """Return what stands for *text* where it must be found but not told: HMAC-SHA-256."""
         if not self._digest_key:
-            (found,) = await self._keys.find(SYSTEM_TENANT, [DIGEST_SUBJECT], make=True)
-            assert found.key is not None, "Nobody is called so, and so nobody is forgotten."
-            self._digest_key = found.key
+            found = await self.secret(SYSTEM_TENANT, DIGEST_SUBJECT)
+            assert found is not None, "Nobody destroys it."
+            self._digest_key = found
         return hmac.digest(self._digest_key, text.encode(), "sha256").hex()
+
+    async def secret(self, tenant: TenantId, name: str) -> bytes | None:
+        """Return the 32 random bytes of that name, made when they are first asked for.
+
+        The name has no colon: so it is no person's, and no log says that it is forgotten.
+        None: they were destroyed.
+        """
+        (found,) = await self._keys.find(tenant, [name], make=True)
+        return found.key
 
     async def _known(
         self, tenant: TenantId, wanted: _Wanted, erased: int, *, make: bool = False
@@ -217,13 +233,18 @@ def seal_of(text: str) -> Seal | None:
 
     A text from before there were seals may say anything, and reads as it is.
     """
-    found = SEAL.fullmatch(text, len(SEALED)) if text.startswith(SEALED) else None
-    if found is None or len(found[2]) % 4:
+    if not text.startswith(SEALED):
         return None
-    sealed = b64decode(found[2])
+    digits, _, hidden = text[len(SEALED) :].partition(":")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= GENERATION_DIGITS_MAX):
+        return None
+    try:
+        sealed = a2b_base64(hidden, strict_mode=True)
+    except ValueError:
+        return None
     if len(sealed) < SEAL_BYTES_MIN:
         return None
-    return Seal(int(found[1]), sealed[:NONCE_BYTES], sealed[NONCE_BYTES:])
+    return Seal(int(digits), sealed[:NONCE_BYTES], sealed[NONCE_BYTES:])
 
 
 def _kept_of(erased: int, keys: Iterable[SubjectKey]) -> _Kept:
@@ -252,15 +273,16 @@ def _whose(event: Event) -> str:
     return subject
 
 
-def _wanted(events: Iterable[Event]) -> _Wanted:
-    """Name the keys that open what is sealed in *events*."""
+def _wanted(events: Iterable[Event]) -> tuple[_Wanted, _Seals]:
+    """Name the keys that open what is sealed in *events*, and take the seals apart."""
     wanted: _Wanted = {}
+    seals: _Seals = {}
     for event in events:
-        for _, text in _personal_texts(event):
-            subject, seal = subject_of(event), seal_of(text)
-            if subject is not None and seal is not None:
-                wanted.setdefault(subject, set()).add(seal.generation)
-    return wanted
+        found = [(t, seal) for _, t in _personal_texts(event) if (seal := seal_of(t)) is not None]
+        if found and (subject := subject_of(event)) is not None:
+            seals.update(found)
+            wanted.setdefault(subject, set()).update(seal.generation for _, seal in found)
+    return wanted, seals
 
 
 def _sealed(
@@ -295,13 +317,16 @@ def _destroyed(subject: str) -> SealBroken:
     )
 
 
-def _opened(tenant: TenantId, event: Event, known: _Known) -> Event:
+def _opened(tenant: TenantId, event: Event, known: _Known, seals: _Seals) -> Event:
     """Return *event* itself where nothing in it is sealed or blank."""
     texts: dict[str, str] = {}
-    for name, text in _personal_texts(event):
+    for name in personal_fields(type(event)):
+        text = getattr(event, name)
+        if text is None or not text.startswith(MARK):
+            continue
         if text == BLANK:
             texts[name] = FORGOTTEN
-        elif (seal := seal_of(text)) is not None:
+        elif (seal := seals.get(text) or seal_of(text)) is not None:
             texts[name] = _opened_text(tenant, event, name, seal, known)
     return replace(event, **texts) if texts else event
 
@@ -330,8 +355,7 @@ def _about(tenant: TenantId, subject: str, event: Event, name: str) -> bytes:
     return f"{tenant}\x1f{subject}\x1f{type(event).__name__}\x1f{name}".encode()
 
 
-def _revealed(tenant: TenantId, stored: StoredEvent, written: Event, known: _Known) -> StoredEvent:
+def _revealed(stored: StoredEvent, opened: Event) -> StoredEvent:
     data: dict[str, object] = msgspec.json.decode(stored.data)
-    opened = _opened(tenant, written, known)
-    data |= {name: getattr(opened, name) for name in personal_fields(type(written)) if name in data}
+    data |= {name: getattr(opened, name) for name in personal_fields(type(opened)) if name in data}
     return replace(stored, data=msgspec.json.encode(data).decode())

@@ -34,7 +34,7 @@ class Invoice(Aggregate):
 def main() -> None:
     load = msgspec.json.decode(sys.stdin.readline(), type=Load)
     style = {"application": _saving, "dcb": _appending}[load.kind]
-    write = style(_environment(load))
+    write = style(environment(load))
     _write_for(write, load, load.warm_up_seconds)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -45,7 +45,7 @@ def main() -> None:
     sys.stdin.read()
 
 
-def _environment(load: Load) -> dict[str, str]:
+def environment(load: Load) -> dict[str, str]:
     known = conninfo_to_dict(load.database_url)
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",

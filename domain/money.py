@@ -17,7 +17,7 @@ AMOUNT_MAX: Final = Decimal(10) ** 15
 DECIMALS_MAX: Final = 30
 """Decimals that a quantity, a price or a rate may have."""
 
-EXACT: Final = Context(prec=150)
+EXACT: Final = Context(prec=150, rounding=ROUND_HALF_UP)
 """Wide enough for the sum of the largest lines: the default of 28 digits would round before us."""
 
 DIGITS_MAX: Final = AMOUNT_MAX.adjusted()
@@ -60,7 +60,7 @@ def _unit(currency: str) -> Decimal:
 
 def rounded(amount: Decimal, currency: str) -> Decimal:
     """Round *amount* half up to the smallest unit of *currency*."""
-    return amount.quantize(_unit(currency), rounding=ROUND_HALF_UP, context=EXACT)
+    return EXACT.quantize(amount, _unit(currency))
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:

@@ -1,6 +1,6 @@
 """Invoices as people look them up: by number, by date, by what is still owed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
@@ -19,10 +19,11 @@ from domain.invoicing import (
     kind_of,
 )
 from domain.kernel import Value
-from domain.money import product, rounded, total
-from projections.kernel import Indexed, ReadModel, Row
+from domain.money import EXACT, product, rounded, total
+from projections.kernel import Indexed, ReadModel, Row, derived
 
 PER_CENT: Final = Decimal("0.01")
+NOTHING: Final = Decimal(0)
 Status: TypeAlias = Literal["draft", "issued"]
 
 
@@ -47,6 +48,9 @@ class LineOfInvoice(Value):
     item: str | None
 
 
+Billed: TypeAlias = Line | LineOfInvoice
+
+
 class InvoiceRow(Row):
     """One invoice or credit note. Amounts are in its currency."""
 
@@ -59,7 +63,6 @@ class InvoiceRow(Row):
     tax: Decimal
     total: Decimal
     paid: Decimal
-    due: Indexed[Decimal]
     number: Indexed[str | None] = None
     series: Indexed[str | None] = None
     issued_on: Indexed[date | None] = None
@@ -67,12 +70,19 @@ class InvoiceRow(Row):
     customer_code: Indexed[str | None] = None
     batch: Indexed[BatchId | None] = None
 
+    @derived
+    def due(self) -> Indexed[Decimal]:
+        """The total less what is paid."""
+        return EXACT.subtract(self.total, self.paid)
+
 
 class Invoices(ReadModel[InvoiceRow]):
     name = "invoices"
     row = InvoiceRow
     key = "invoice"
+    version = 2
     permission = "invoicing.invoice.read"
+    search = ("number", "customer_code", "customer.name")
 
     @staticmethod
     def apply(_row: InvoiceRow | None, event: InvoiceEvent) -> InvoiceRow | None:
@@ -93,9 +103,27 @@ class Invoices(ReadModel[InvoiceRow]):
         )
 
 
+def net_and_tax(lines: Iterable[Billed], currency: str) -> tuple[Decimal, Decimal]:
+    """Sum net and tax, each rounded once; tax by rate, as it is declared."""
+    by_rate = base_and_tax(lines, currency)
+    net = rounded(total(base for base, _ in by_rate.values()), currency)
+    return net, rounded(total(tax for _, tax in by_rate.values()), currency)
+
+
+def base_and_tax(lines: Iterable[Billed], currency: str) -> dict[Decimal, tuple[Decimal, Decimal]]:
+    """Sum by the rate of tax: what is taxed, exactly, and the tax on it, rounded once."""
+    bases: dict[Decimal, Decimal] = {}
+    for line in lines:
+        bases[line.tax_rate] = EXACT.add(bases.get(line.tax_rate, NOTHING), line.amount)
+    return {
+        rate: (base, rounded(product(base, product(rate, PER_CENT)), currency))
+        for rate, base in bases.items()
+    }
+
+
 def _of(event: InvoiceEvent, *, status: Status, kind: Kind) -> InvoiceRow:
     lines = tuple(map(_line, event.lines))
-    net, tax = _totals(lines, event.currency)
+    net, tax = net_and_tax(lines, event.currency)
     return InvoiceRow(
         invoice=event.invoice,
         status=status,
@@ -104,24 +132,11 @@ def _of(event: InvoiceEvent, *, status: Status, kind: Kind) -> InvoiceRow:
         lines=lines,
         net=net,
         tax=tax,
-        total=total((net, tax)),
-        paid=Decimal(0),
-        due=total((net, tax)),
+        total=EXACT.add(net, tax),
+        paid=NOTHING,
         customer=_customer(event),
         customer_code=event.customer_code,
     )
-
-
-def _totals(lines: Sequence[LineOfInvoice], currency: str) -> tuple[Decimal, Decimal]:
-    """Sum net and tax, each rounded once; tax by rate, as it is declared."""
-    bases: dict[Decimal, list[Decimal]] = {}
-    for line in lines:
-        bases.setdefault(line.tax_rate, []).append(line.amount)
-    net = rounded(total(map(total, bases.values())), currency)
-    taxes = (
-        rounded(product(total(base), rate * PER_CENT), currency) for rate, base in bases.items()
-    )
-    return net, rounded(total(taxes), currency)
 
 
 def _line(line: Line) -> LineOfInvoice:

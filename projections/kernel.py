@@ -1,14 +1,31 @@
-"""A read model is a table that events fill: one row for each key, folded and never repaired."""
+"""A read model is a table that events fill: one row for each key, folded and never repaired.
 
-from collections.abc import Iterable
+Most rows are of one entity, named by a field of its events. Others gather from many: a balance,
+a line of a book. Those say which keys an event touches.
+"""
+
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, get_args, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    TypeVar,
+    get_args,
+    get_type_hints,
+    overload,
+)
+
+from msgspec import structs
 
 from domain.kernel import Event, Value, event_types_of
 
 T = TypeVar("T")
+PACKAGE: Final = "projections"
 
 
 class _Indexed:
@@ -25,26 +42,75 @@ class Row(Value):
 R = TypeVar("R", bound=Row)
 
 
-class ReadModel(Generic[R]):
-    """How events become rows. The runtime reads, folds and writes in batches; this is pure."""
+class derived(Generic[T]):  # noqa: N801 - used like ``property``.
+    """A column that follows from the others: computed, stored, asked for like any other.
 
-    name: ClassVar[str]  # The table, and the list in GraphQL and REST.
+    Its type is what the method returns: ``Indexed[Decimal]`` may be filtered by.
+    """
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:  # Any: of any row.
+        self.compute = compute
+        self.__doc__ = compute.__doc__
+
+    @overload
+    def __get__(self, row: None, owner: type) -> "derived[T]": ...
+    @overload
+    def __get__(self, row: object, owner: type) -> T: ...
+    def __get__(self, row: object | None, owner: type) -> "derived[T] | T":
+        return self if row is None else self.compute(row)
+
+
+class ReadModel(Generic[R]):
+    """How events become rows. The runtime reads, folds and writes in batches; this is pure.
+
+    A model of the usual kind has a key that is a field of its events, and
+    ``apply(row, event)``. One whose rows gather from many overrides ``keys`` and ``tags``, and
+    has ``apply(row, event, key)``. None as a row: there is none, or no more.
+    """
+
+    name: ClassVar[str]  # The list in GraphQL and REST; the table with its version behind it.
     row: ClassVar[type[Row]]
-    key: ClassVar[str]  # The event field, and the column, that says which row an event touches.
-    version: ClassVar[int] = 1  # Raised when apply or the row changes: a rebuild follows.
+    key: ClassVar[str]  # The column that names a row, and by default the event field that does.
+    version: ClassVar[int] = 1  # Raised when apply or the row changes: a new table is built.
     permission: ClassVar[str]  # What a reader needs.
     public: ClassVar[bool] = True  # Shown by GraphQL and REST.
     system: ClassVar[bool] = False  # Folded from the log of the reserved tenant.
+    personal: ClassVar[bool] = True  # False: no row holds anything of a person, ever.
+    search: ClassVar[tuple[str, ...]] = ()  # Columns whose words find a row; ``a.b`` is inside.
     apply: ClassVar[Any]  # Any: each read model names the union of events it understands.
+
+    @classmethod
+    def keys(cls, event: Any) -> tuple[str, ...]:  # noqa: ANN401 - of the events it understands.
+        """Name the rows that *event* touches, each once; often one, sometimes none."""
+        return (getattr(event, cls.key),)
+
+    @classmethod
+    def tags(cls, key: str) -> tuple[str, ...]:
+        """Name tags of which every event that touches the row has one; none: it may be any event.
+
+        By them a single row is found in the log, and folded as of any moment.
+        """
+        return (f"{cls.key}:{key}",)
+
+    @classmethod
+    def fold(cls, row: Any, event: Any, key: str) -> Any:  # noqa: ANN401 - a row of the model.
+        """Change the row of *key* by one event that touches it."""
+        return cls.apply(row, event, key) if gathers(cls) else cls.apply(row, event)
+
+
+def gathers(model: type[ReadModel[Any]]) -> bool:  # Any: of any row.
+    """Tell whether the rows of *model* gather from the events of many entities."""
+    return model.keys.__func__ is not ReadModel.keys.__func__  # type: ignore[attr-defined] # Class methods have one.
 
 
 @cache
 def read_models() -> dict[str, type[ReadModel[Any]]]:  # Any: of any row.
-    """Find every read model, by name."""
-    package = import_module("projections")
+    """Find every read model of this package, by name."""
+    package = import_module(PACKAGE)
     for module in iter_modules(package.__path__):
-        import_module(f"projections.{module.name}")
-    return {model.name: model for model in sorted(ReadModel.__subclasses__(), key=lambda m: m.name)}
+        import_module(f"{PACKAGE}.{module.name}")
+    found = [m for m in ReadModel.__subclasses__() if m.__module__.startswith(f"{PACKAGE}.")]
+    return {model.name: model for model in sorted(found, key=lambda model: model.name)}
 
 
 def events_of(model: type[ReadModel[Any]]) -> tuple[type[Event], ...]:  # Any: of any row.
@@ -53,10 +119,31 @@ def events_of(model: type[ReadModel[Any]]) -> tuple[type[Event], ...]:  # Any: o
 
 
 @cache
+def columns_with_hints(row: type[Row]) -> dict[str, Any]:  # Any: annotations.
+    """Name every column and its annotation, in order: the fields, then what is derived of them."""
+    hints = get_type_hints(row, include_extras=True)
+    columns = {field.name: hints[field.name] for field in structs.fields(row)}
+    return columns | {
+        name: get_type_hints(each.compute, include_extras=True)["return"]
+        for name, each in derived_columns(row).items()
+    }
+
+
+@cache
+def derived_columns(row: type[Row]) -> dict[str, derived[Any]]:  # Any: of any type.
+    """Name the columns that follow from the others."""
+    return {
+        name: each
+        for kind in reversed(row.__mro__)
+        for name in vars(kind)
+        if isinstance(each := getattr(row, name), derived)
+    }
+
+
+@cache
 def indexed_columns(row: type[Row]) -> tuple[str, ...]:
     """Name the columns that lists may be filtered and ordered by."""
-    hints = get_type_hints(row, include_extras=True)
-    return tuple(name for name, hint in hints.items() if _is_indexed(hint))
+    return tuple(name for name, hint in columns_with_hints(row).items() if _is_indexed(hint))
 
 
 def _is_indexed(hint: object) -> bool:
@@ -72,12 +159,13 @@ def project(model: type[ReadModel[R]], history: Iterable[Event]) -> dict[str, R]
     return rows
 
 
-def fold(model: type[ReadModel[R]], rows: dict[str, R], event: Event) -> str:
-    """Apply one event that *model* understands to *rows*, and return the key it touched."""
-    key: str = getattr(event, model.key)
-    row = model.apply(rows.get(key), event)
-    if row is None:
-        rows.pop(key, None)
-    else:
-        rows[key] = row
-    return key
+def fold(model: type[ReadModel[R]], rows: dict[str, R], event: Event) -> tuple[str, ...]:
+    """Apply one event that *model* understands to *rows*, and return the keys it touched."""
+    keys = model.keys(event)
+    for key in keys:
+        row = model.fold(rows.get(key), event, key)
+        if row is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = row
+    return keys

@@ -7,12 +7,14 @@ from collections import OrderedDict
 from typing import Final, LiteralString
 from weakref import WeakKeyDictionary
 
+from psycopg import sql
 from structlog.contextvars import get_contextvars
 
 from adapters.access.secret import signing_key
 from adapters.access.tokens import Claims, Tokens
 from adapters.postgres.connections import Pool, tenant_transaction
-from adapters.postgres.read_models import load_rows, table_of
+from adapters.postgres.models.rows import load_rows, table_of
+from adapters.postgres.models.versions import serving_table
 from adapters.runtime import Runtime
 from application.access import digest, read_api_key
 from application.errors import Unauthenticated
@@ -25,7 +27,7 @@ KEPT_SECONDS: Final = 0.5
 """With the time the projection takes, a revoked key stops well within a second."""
 
 KEPT_MAX: Final = 10_000
-USER_OF: LiteralString = 'SELECT "user" FROM users WHERE tenant_id = %s AND email = %s'
+USER_OF: LiteralString = 'SELECT "user" FROM {} WHERE tenant_id = %s AND email = %s'
 
 
 class Door:
@@ -47,10 +49,12 @@ class Door:
         return self._of_claims(claims) if claims else None
 
     async def user(self, email: Email) -> UserRow | None:
+        table = await serving_table(self._pool, Users)
+        user_of = sql.SQL(USER_OF).format(sql.Identifier(table))
         async with tenant_transaction(self._pool, SYSTEM_TENANT) as connection:
-            found = await connection.execute(USER_OF, (SYSTEM_TENANT, email))
+            found = await connection.execute(user_of, (SYSTEM_TENANT, email))
             ids = [user for (user,) in await found.fetchall()]
-            rows = await load_rows(connection, table_of(Users), SYSTEM_TENANT, ids)
+            rows = await load_rows(connection, table_of(Users, table), SYSTEM_TENANT, ids)
         return next((row for row in rows.values() if isinstance(row, UserRow)), None)
 
     def _of_claims(self, claims: Claims) -> Context:
@@ -91,8 +95,9 @@ class Door:
 
     async def _look_up(self, key: KeyId) -> ApiKeyRow | None:
         try:
+            table = table_of(ApiKeys, await serving_table(self._pool, ApiKeys))
             async with tenant_transaction(self._pool, SYSTEM_TENANT) as connection:
-                rows = await load_rows(connection, table_of(ApiKeys), SYSTEM_TENANT, [key])
+                rows = await load_rows(connection, table, SYSTEM_TENANT, [key])
         except BaseException:
             self._kept.pop(key, None)
             raise

@@ -18,9 +18,10 @@ from adapters.audit.keys import count_missing, put_keys
 from adapters.audit.log import verify_on
 from adapters.audit.reading import Checked, Log, MarkOf, no_mark, open_log, verify_file
 from adapters.audit.recipe import FIRST_LINK, SEPARATOR, Record
-from adapters.audit.rows import Connection
 from adapters.postgres.connections import ACT_AS_APPLICATION, SET_TENANT, unavailable
-from adapters.postgres.projector import consumer_names
+from adapters.postgres.copied import Connection
+from adapters.postgres.projecting.consumers import consumer_names
+from adapters.webhooks.endpoints import CONSUMER as WEBHOOKS
 from adapters.worker.queue import CONSUMER
 from application.errors import Conflict, Forbidden
 from domain.ids import TenantId
@@ -53,8 +54,14 @@ INSERT INTO projection_cursor (tenant_id, projection, position)
 SELECT %s, name, 0 FROM unnest(%s::text[]) AS name ON CONFLICT DO NOTHING
 """
 LOCK_CURSORS: LiteralString = "SELECT FROM projection_cursor WHERE tenant_id = %s FOR UPDATE"
-SKIP_JOBS: LiteralString = """
-INSERT INTO projection_cursor (tenant_id, projection, position) VALUES (%s, %s, %s)
+# What the log led to when it was new, it does not lead to again.
+SKIP_DONE: LiteralString = """
+INSERT INTO projection_cursor (tenant_id, projection, position)
+SELECT %s, done.name, %s
+FROM (
+    SELECT unnest(%s::text[]) AS name
+    UNION ALL SELECT 'reaction:' || r.name FROM reaction AS r WHERE NOT r.of_system
+) AS done
 ON CONFLICT (tenant_id, projection) DO UPDATE SET position = excluded.position
 """
 PUT_EVENTS: LiteralString = """
@@ -184,7 +191,7 @@ def remove(admin_url: str, archive: Checked, on_progress: Progress = silent) -> 
             )
         check_keys(connection, tenant, archive)
         # The projector leaves alone what is locked, and finds an empty log afterwards.
-        consumers = [*consumer_names()[0], CONSUMER]
+        consumers = [*consumer_names()[0], CONSUMER, WEBHOOKS]
         claimed = connection.execute(CLAIM_CURSORS, (tenant, consumers)).rowcount
         connection.execute(LOCK_CURSORS, (tenant,))
         rows: dict[str, int] = {}
@@ -204,7 +211,8 @@ def restore(
     """Put a log back event by event, and verify it in the same transaction.
 
     Keys that are missing come back too, also to a log that is there; none is replaced. Jobs that
-    it started once are not started again. Restored again, nothing happens.
+    it started once are not started again, and nothing reacts to it a second time. Restored
+    again, nothing happens.
 
     Raises:
         Refused: There is another log of this tenant.
@@ -244,7 +252,7 @@ def _put_back(
             _put_batch(connection, tenant, batch)
             on_progress(batch[-1].position, end.events)
     connection.execute(SET_HEAD, (end.events, bytes.fromhex(end.head), tenant))
-    connection.execute(SKIP_JOBS, (tenant, CONSUMER, end.events))
+    connection.execute(SKIP_DONE, (tenant, end.events, [CONSUMER, WEBHOOKS]))
     found = verify_on(connection, tenant)
     if not found.ok:
         raise Conflict(

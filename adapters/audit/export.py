@@ -31,8 +31,9 @@ from adapters.audit.form import (
 from adapters.audit.log import read_head, reading
 from adapters.audit.recipe import FIRST_LINK, Record, Unfit
 from adapters.audit.registry import Owner
-from adapters.audit.rows import Connection, read_rows
+from adapters.audit.rows import read_rows
 from adapters.postgres.connections import unavailable
+from adapters.postgres.copied import Connection
 from adapters.private import open_private
 from application.codec import event_types
 from application.errors import Conflict, NotFound, Unavailable

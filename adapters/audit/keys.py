@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Final, LiteralString
 
 from adapters.audit.form import KeyLine
-from adapters.audit.rows import Connection
 from adapters.keyring import Keyring
+from adapters.postgres.copied import Connection
 from adapters.postgres.subject_keys import binding_of
 from domain.ids import TenantId
 

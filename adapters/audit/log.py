@@ -15,8 +15,9 @@ from msgspec import Struct
 from adapters.anchors.mark import Mark
 from adapters.audit.chain import Chain, Finding, Problem, Progress, silent
 from adapters.audit.recipe import FIRST_LINK
-from adapters.audit.rows import Connection, read_rows
+from adapters.audit.rows import read_rows
 from adapters.postgres.connections import ACT_AS_APPLICATION, SET_TENANT, unavailable
+from adapters.postgres.copied import Connection
 from domain.ids import TenantId
 
 HEAD: LiteralString = "SELECT position, hash FROM log_head WHERE tenant_id = %s"

@@ -23,9 +23,9 @@ from adapters.audit.form import KeyLine
 from adapters.audit.reading import Checked, Log, open_log
 from adapters.audit.recipe import Record
 from adapters.postgres.connections import Connection, prepare_adapters, unavailable
-from adapters.postgres.folding import fold_events
-from adapters.postgres.read_models import Table, table_of
-from adapters.postgres.tables import define_table
+from adapters.postgres.models.rows import Table, table_of
+from adapters.postgres.models.tables import define_table
+from adapters.postgres.projecting.folding import fold_events
 from application import codec
 from application.errors import Conflict, Forbidden, Malformed
 from application.ports import SubjectKey
@@ -106,7 +106,7 @@ class _Stage:
         self._vault = Vault(self._keys)
         system = self._tenant == SYSTEM_TENANT
         models = [model for model in read_models().values() if model.system == system]
-        self._tables = {model.name: table_of(model) for model in models}
+        self._tables = {model.name: table_of(model, model.name) for model in models}
         self.unknown: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
         self.unopened: Counter[str] = Counter()

@@ -7,18 +7,13 @@ list from an odd one.
 
 import struct
 from collections.abc import Iterator
-from select import POLLIN, poll
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
-import psycopg
 from psycopg import sql
-from psycopg.errors import error_from_result
-from psycopg.pq.abc import PGconn
 
 from adapters.audit.recipe import LINK_BYTES, SEPARATOR, Record, Unfit, well_formed
+from adapters.postgres.copied import Connection, copied_rows
 from domain.ids import TenantId
-
-Connection = psycopg.Connection[tuple[Any, ...]]  # Any: rows of several shapes.
 
 # What has a fixed length comes first. A field that is missing (NULL) makes the whole missing.
 EVENTS: LiteralString = """
@@ -49,8 +44,6 @@ PREFIXES: Final = (5, 8, LINK_BYTES, 4)
 
 PREFIX_BYTES: Final = 4
 INT8_BYTES: Final = 8
-SIGNATURE_BYTES: Final = 19
-END: Final = b"\xff\xff"
 PLAIN: Final = bytes(range(ord(" "), ord("~") + 1))
 TAGS_MAX: Final = 100
 SEPARATORS: Final = {many: SEPARATOR * max(many - 1, 0) for many in range(TAGS_MAX)}
@@ -66,41 +59,7 @@ def read_rows(connection: Connection, tenant: TenantId) -> Iterator[Record]:
     """
     statement = sql.SQL(EVENTS).format(sql.Literal(tenant))
     connection.execute(IN_ORDER)
-    with connection.cursor().copy(statement) as copy:
-        first = bytes(copy.read())[SIGNATURE_BYTES:]
-        if len(first) > len(END):
-            yield read_row(first)
-            yield from map(read_row, _received(connection.pgconn))
-        if copy.read():
-            raise psycopg.OperationalError("The rows did not end where they said.")
-
-
-def _received(server: PGconn) -> Iterator[bytes]:
-    """Give each row as it comes, up to the mark of their end or to an error.
-
-    The driver's own loop comes through two generators for each row, and takes twice as long.
-    """
-    arrival = poll()
-    arrival.register(server.socket, POLLIN)
-    while True:
-        length, row = server.get_copy_data(1)
-        if length > len(END):
-            yield bytes(row)
-        elif length == 0:
-            arrival.poll()
-            server.consume_input()
-        elif length > 0:
-            return
-        else:
-            raise _why_it_ended(server)
-
-
-def _why_it_ended(server: PGconn) -> psycopg.Error:
-    """Take what the server said last, so that nothing is left to be read."""
-    results = list(iter(server.get_result, None))
-    if not results:
-        return psycopg.OperationalError("The rows ended before the mark of their end.")
-    return error_from_result(results[0])
+    yield from map(read_row, copied_rows(connection, statement))
 
 
 def read_row(row: bytes) -> Record:

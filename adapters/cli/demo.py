@@ -22,7 +22,8 @@ from adapters.cli.sample_invoices import Sample, write_sample
 from adapters.cli.session import find_tenant, open_and, operator, prepare
 from adapters.cli.watch import watch_projection
 from adapters.keyring import open_keyring
-from adapters.postgres.rebuild import rebuild
+from adapters.postgres.models.versions import consumer_of
+from adapters.postgres.projecting.building.rebuild import rebuild
 from adapters.runtime import Runtime
 from adapters.settings import Settings
 from application.errors import ApplicationError
@@ -210,7 +211,7 @@ async def _tamper(stage: Stage) -> None:
 async def _rebuild(stage: Stage) -> None:
     stage.story.heading("Fold all invoices anew from their events")
     head = await stage.runtime.store.head(stage.tenant)
-    await watch_projection(stage.runtime, stage.tenant, Invoices.name, head)
+    await watch_projection(stage.runtime, stage.tenant, consumer_of(Invoices), head)
     before = await checksum(stage.runtime, stage.tenant)
     settings = stage.runtime.settings
     done = await rebuild(

@@ -10,6 +10,7 @@ from adapters.cli.demo_file import SLUG, Demo
 from adapters.cli.session import find_tenant, operator
 from adapters.cli.tenants import create_key
 from adapters.postgres.connections import tenant_transaction
+from adapters.postgres.models.versions import consumer_of
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings
 from application.access import email_fields
@@ -19,6 +20,8 @@ from domain.access import RegisterUser
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.kernel import Refused
 from domain.tenants import CreateTenant
+from projections.access import ApiKeys, Users
+from projections.tenants import Tenants
 
 NAME: Final = "Demo"
 COUNTRY: Final = "ES"
@@ -83,7 +86,7 @@ async def _register(runtime: Runtime, tenant: TenantId, password: str) -> str:
 async def _projected(runtime: Runtime) -> None:
     """Wait until logins find the user and the key, or somebody else will have to."""
     head = await runtime.store.head(SYSTEM_TENANT)
-    names = ["tenants", "users", "api_keys"]
+    names = [consumer_of(model) for model in (Tenants, Users, ApiKeys)]
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PROJECTED_SECONDS_MAX
     while loop.time() < deadline:

@@ -7,16 +7,19 @@ from hashlib import sha256
 from typing import Final, LiteralString
 
 import psycopg
+from psycopg import sql
 
 from adapters.audit.log import Verified, verify
 from adapters.cli.session import find_tenant, operator
 from adapters.postgres.connections import SET_TENANT, tenant_transaction
+from adapters.postgres.models.versions import serving_table
 from adapters.runtime import Runtime
 from application.errors import NotFound
 from application.kernel import build
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.invoicing import DraftInvoice
 from domain.tenants import CreateTenant
+from projections.invoices import Invoices
 
 SLUG: Final = "demo-tamper"
 DRAFTS: Final = 5
@@ -24,7 +27,7 @@ TAMPERED: Final = 3
 
 READ: LiteralString = "SELECT data FROM event WHERE tenant_id = %s AND position = %s"
 WRITE: LiteralString = "UPDATE event SET data = %s WHERE tenant_id = %s AND position = %s"
-ROWS: LiteralString = "SELECT i::text FROM invoices AS i WHERE tenant_id = %s ORDER BY invoice"
+ROWS: LiteralString = "SELECT i::text FROM {} AS i WHERE tenant_id = %s ORDER BY invoice"
 
 
 async def tamper(runtime: Runtime) -> tuple[Verified, Verified]:
@@ -47,8 +50,9 @@ async def tamper(runtime: Runtime) -> tuple[Verified, Verified]:
 async def checksum(runtime: Runtime, tenant: TenantId) -> tuple[int, str]:
     """Return how many invoices a tenant has, and the SHA-256 over all their columns."""
     digest, rows = sha256(), 0
+    table = sql.Identifier(await serving_table(runtime.pool, Invoices))
     async with tenant_transaction(runtime.pool, tenant) as connection:
-        async for (text,) in await connection.execute(ROWS, (tenant,)):
+        async for (text,) in await connection.execute(sql.SQL(ROWS).format(table), (tenant,)):
             digest.update(text.encode())
             rows += 1
     return rows, digest.hexdigest()

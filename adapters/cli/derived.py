@@ -16,7 +16,7 @@ from msgspec import Meta
 from adapters.cli.options import TenantOption, read_object
 from adapters.cli.output import Result, Table
 from adapters.cli.session import find_tenant, operator, with_runtime
-from adapters.postgres.tables import plain_type
+from adapters.postgres.models.tables import plain_type
 from adapters.runtime import Runtime
 from application.kernel import Exposed, Outcome, build, exposed_commands
 from domain.ids import SYSTEM_TENANT
@@ -59,12 +59,15 @@ def derived(exposed: Exposed) -> Callable[..., Result]:
         given = read_object(input_) if input_ is not None else {}
         given |= {name: value for name, value in options.items() if value is not None}
 
-        async def work(runtime: Runtime) -> Outcome:
+        async def work(runtime: Runtime) -> tuple[Outcome, str | None]:
             tenant = await find_tenant(runtime, tenant_slug) if tenant_slug else SYSTEM_TENANT
             asked = build(command, given, runtime.clock)
-            return await runtime.bus.execute(asked, operator(tenant), key=idempotency_key)
+            outcome = await runtime.bus.execute(asked, operator(tenant), key=idempotency_key)
+            if exposed.secret is None:
+                return outcome, None
+            return outcome, await exposed.secret(runtime.vault, tenant, asked, outcome)
 
-        return outcome_shown(with_runtime(work))
+        return outcome_shown(*with_runtime(work))
 
     arguments = [] if exposed.system else [_argument("tenant_slug", TenantOption, Argument.empty)]
     arguments += [_argument("input_", INPUT), _argument("idempotency_key", KEY)]
@@ -75,7 +78,7 @@ def derived(exposed: Exposed) -> Callable[..., Result]:
     return call
 
 
-def outcome_shown(outcome: Outcome) -> Result:
+def outcome_shown(outcome: Outcome, secret: str | None = None) -> Result:
     """Show what a command made."""
     events = [{"type": name, "position": position} for name, position in outcome.events]
     rows = [(name, position) for name, position in outcome.events]
@@ -83,8 +86,11 @@ def outcome_shown(outcome: Outcome) -> Result:
     said = [f"{name}: {value}" for name, value in outcome.ids.items()]
     if not rows:
         said.append("Nothing to do: it is so already.")
+    shown = {} if secret is None else {"secret": secret}
+    if secret is not None:
+        said += [f"secret: {secret}", "It is not shown again: keep it where secrets are kept."]
     return Result(
-        document={"position": outcome.position, "events": events, **outcome.ids},
+        document={"position": outcome.position, "events": events, **outcome.ids, **shown},
         people=(*people, *said),
     )
 

@@ -11,11 +11,14 @@ from redis.exceptions import RedisError
 
 from adapters.cli.failures import FAILED, UNREACHABLE
 from adapters.cli.output import Result, Table
-from adapters.cli.projections import find_progress
+from adapters.cli.projection_states import failed_in, list_progress
 from adapters.cli.session import open_and, prepare
 from adapters.embedded.instance import attached, running_instance
 from adapters.postgres.migrate import migrate
+from adapters.postgres.projecting.standing import look
+from adapters.runtime import Runtime
 from adapters.settings import Settings
+from adapters.worker.readers import reader_names
 from application.errors import ApplicationError, Unavailable
 
 ANSWER_SECONDS_MAX: Final = 5.0
@@ -77,13 +80,15 @@ def _redis(settings: Settings) -> str:
 
 
 def _projections(settings: Settings) -> str:
-    """Look for projections that failed; being behind for a while is what they do."""
-    failed = [
-        f"{each.name} of {each.slug} at event {each.failed_position}"
-        for each in open_and(settings, find_progress)
-        if each.status == "failed"
-    ]
-    return f"failed: {', '.join(failed)}" if failed else OK
+    """Look for what stands still at an event; being behind for a while is what they do."""
+
+    async def work(runtime: Runtime) -> list[str]:
+        standing = await look(runtime.pool, reader_names())
+        # Who it is costs a list of everything, which nobody needs where all goes on.
+        return failed_in(await list_progress(runtime)) if standing.stopped else []
+
+    stopped = open_and(settings, work)
+    return f"stopped: {', '.join(stopped)}" if stopped else OK
 
 
 def _api(url: str) -> str:

@@ -1,5 +1,6 @@
 """`asiento audit explain`: why a row is what it is, event by event and field by field."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -9,9 +10,9 @@ from adapters.cli.options import LogOption
 from adapters.cli.output import Result, Shown, Table, moment
 from adapters.cli.session import find_log, operator, with_runtime
 from adapters.history import find_model, read_history
-from adapters.postgres.queries import FIRST_MAX
+from adapters.postgres.models.queries import FIRST_MAX
 from adapters.runtime import Runtime
-from application.history import HistoryEntry, HistoryPage, ImportSource
+from application.history import FieldChange, HistoryEntry, HistoryPage, ImportSource
 
 LINES_SHOWN_MAX = 10
 Id = Annotated[str, Parameter(name="ID")]
@@ -53,11 +54,16 @@ def _told(page: HistoryPage, asked: str) -> list[Shown]:
         told.append(_heading(entry))
         if entry.source is not None:
             told.append(_source(entry.source))
-        changed = [(c.field, _shown(c.before), _shown(c.after)) for c in entry.changes]
-        told += [Table(("FIELD", "BEFORE", "AFTER"), changed)] if changed else ["Nothing changed."]
+        told.append(change_table(entry.changes) if entry.changes else "Nothing changed.")
     if page.has_next:
         told.append(f"There is more: --after {page.entries[-1].position}")
     return told
+
+
+def change_table(changes: Sequence[FieldChange]) -> Table:
+    """Draw each field before and after."""
+    rows = [(c.field, _shown(c.before), _shown(c.after)) for c in changes]
+    return Table(("FIELD", "BEFORE", "AFTER"), rows)
 
 
 def _heading(entry: HistoryEntry) -> str:

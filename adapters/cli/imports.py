@@ -13,6 +13,7 @@ from adapters.cli.output import Result, Table, progress
 from adapters.cli.session import find_tenant, operator, with_runtime
 from adapters.cli.watch import through_outages, watch_job, watch_projection
 from adapters.postgres.errors_file import write_errors_file
+from adapters.postgres.models.versions import consumer_of
 from adapters.runtime import Runtime
 from application.codec import decode
 from application.kernel import Context, Outcome, build, new_id
@@ -93,7 +94,9 @@ def import_file(
             if promote:
                 await steps.run("promote", PromoteImportBatch)
                 await through_outages(
-                    lambda: watch_projection(runtime, context.tenant, Invoices.name, steps.position)
+                    lambda: watch_projection(
+                        runtime, context.tenant, consumer_of(Invoices), steps.position
+                    )
                 )
         return shown(await steps.result(file))
 

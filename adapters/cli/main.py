@@ -64,11 +64,35 @@ GROUPS: Final = {
             "rotate": ("privacy:rotate", "Wrap the keys with a new master key."),
         },
     ),
+    "webhooks": (
+        "Addresses outside that are sent what happens.",
+        {
+            "list": ("webhooks:list_all", "The endpoints, and how far each has come."),
+            "dead-letters": ("webhooks:dead_letters", "What an endpoint never took."),
+        },
+    ),
     "projections": (
         "Read models: how far they are, and making them anew.",
         {
-            "list": ("projections:list_all", "How far each projection is, for each tenant."),
+            "list": ("projection_states:list_all", "How far each projection is, by tenant."),
+            "retry": ("projection_states:retry", "Let one that failed try its event again."),
+            "skip": ("projection_states:skip", "Leave the event out that one failed at."),
             "rebuild": ("projections:rebuild", "Fold a read model anew from its events."),
+            "status": ("projections:status", "How far rebuilds are, and what came of them."),
+            "abort": ("projections:abort", "Break off a rebuild; the old rows go on serving."),
+            "swap-back": ("projections:swap_back", "Let the rows from before a rebuild serve."),
+            "drop-old": ("projections:drop_old", "Drop the rows from before a rebuild."),
+            "diff": ("projection_diff:diff", "Which rows changed between two moments."),
+            "versions": ("projections_versions:versions", "The versions of read models there are."),
+            "drop": ("projections_versions:drop", "Remove a version that nothing reads any more."),
+        },
+    ),
+    "reactions": (
+        "What events lead to by themselves.",
+        {
+            "list": ("reactions:list_all", "The reactions there are, and how far they are."),
+            "dead": ("reactions:dead", "The events whose command was refused."),
+            "replay": ("reactions:replay", "Run the commands of refused events again."),
         },
     ),
 }

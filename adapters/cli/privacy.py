@@ -10,7 +10,7 @@ from adapters.cli.options import LogOption
 from adapters.cli.output import Result, Table, counted, moment, progress
 from adapters.cli.session import find_log, operator, with_runtime
 from adapters.postgres.locks import held
-from adapters.postgres.projector import consumer_names
+from adapters.postgres.projecting.consumers import consumer_names
 from adapters.postgres.subject_keys import Forgettable, list_subjects, wrap_again
 from adapters.runtime import Runtime
 from application.errors import Conflict, Malformed

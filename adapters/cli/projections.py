@@ -1,128 +1,189 @@
-"""`asiento projections`: how far each read model is, and the ways on when one stands still."""
+"""`asiento projections rebuild` and what belongs to it: how far it is, breaking off, going back."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Final, LiteralString, TypeAlias
+import os
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import TypeVar
 
-from msgspec import Struct
-
-from adapters.cli.output import Result, Table, counted, progress
-from adapters.cli.session import look_up_tenant, with_runtime, with_servers
+from adapters.cli.output import Result, Table, counted, moment, progress
+from adapters.cli.session import look_up_tenant, with_servers
+from adapters.embedded.places import find_places
 from adapters.keyring import open_keyring
-from adapters.postgres.connections import tenant_transaction
-from adapters.runtime import Runtime
-from adapters.settings import Settings
-from domain.ids import SYSTEM_TENANT
-from projections.kernel import read_models
+from adapters.postgres.models.moments import read_as_of
+from adapters.postgres.projecting.building import acts, booking
+from adapters.postgres.projecting.building.rebuild import Asked, Rebuilt, Room
+from adapters.postgres.projecting.building.rebuild import rebuild as run_rebuild
+from adapters.postgres.projecting.building.task import PUBLIC, Task
+from adapters.settings import Settings, load_settings
+from domain.ids import TenantId
 
-SYSTEM_SLUG: Final = "system"
-HEADS: LiteralString = "SELECT tenant_id::text, position FROM heads_v1()"
-CURSORS: LiteralString = (
-    "SELECT tenant_id::text, consumer, position, failed, error FROM cursors_v1()"
-)
-SLUGS: LiteralString = "SELECT tenant, slug FROM tenants WHERE tenant_id = %s"
-
-Cursors: TypeAlias = dict[tuple[str, str], tuple[int, int | None, str | None]]
-"""Position, failed position and error, by tenant and consumer."""
+T = TypeVar("T")
 
 
-class Progress(Struct, frozen=True, kw_only=True):
-    """How far one projection is in one log; the lag counts events."""
-
-    name: str
-    version: int | None
-    tenant: str
-    slug: str
-    position: int
-    head: int
-    lag: int
-    status: str  # current, behind or failed.
-    failed_position: int | None = None
-    error: str | None = None
-
-
-def list_all() -> Result:
-    """Show how far each projection is, for each tenant."""
-
-    async def work(runtime: Runtime) -> Result:
-        found = await find_progress(runtime)
-        columns = ("NAME", "TENANT", "POSITION", "HEAD", "LAG", "STATUS", "ERROR")
-        rows = [
-            (each.name, each.slug, each.position, each.head, each.lag, each.status, each.error)
-            for each in found
-        ]
-        return Result(document=found, people=(Table(columns, rows),))
-
-    return with_runtime(work)
-
-
-async def find_progress(runtime: Runtime) -> list[Progress]:
-    """Compare every cursor with the head of its log."""
-    async with tenant_transaction(runtime.pool, SYSTEM_TENANT) as connection:
-        slugs: dict[str, str] = dict(
-            await (await connection.execute(SLUGS, (SYSTEM_TENANT,))).fetchall()
-        )
-        # The cursors first: a head that is read later is never behind them.
-        cursors: Cursors = {
-            (tenant, name): (position, failed, error)
-            for tenant, name, position, failed, error in await (
-                await connection.execute(CURSORS)
-            ).fetchall()
-        }
-        heads: dict[str, int] = dict(await (await connection.execute(HEADS)).fetchall())
-    slugs[SYSTEM_TENANT] = SYSTEM_SLUG
-    found = _compared(heads, cursors, slugs)
-    return sorted(found, key=lambda each: (each.name, each.slug, each.tenant))
-
-
-def _compared(heads: dict[str, int], cursors: Cursors, slugs: dict[str, str]) -> Iterator[Progress]:
-    models = read_models()
-    for tenant, head in heads.items():
-        names = {n for n, model in models.items() if model.system == (tenant == SYSTEM_TENANT)}
-        names |= {name for owner, name in cursors if owner == tenant}
-        for name in names:
-            position, failed, error = cursors.get((tenant, name), (0, None, None))
-            late = "behind" if position < head else "current"
-            yield Progress(
-                name=name,
-                version=models[name].version if name in models else None,
-                tenant=tenant,
-                slug=slugs.get(tenant, ""),
-                position=position,
-                head=head,
-                lag=max(0, head - position),
-                status=late if failed is None else "failed",
-                failed_position=failed,
-                error=error,
-            )
-
-
-def rebuild(name: str, /, *, tenant: str | None = None) -> Result:
+def rebuild(
+    name: str,
+    /,
+    *,
+    tenant: str | None = None,
+    jobs: int | None = None,
+    as_of: str | None = None,
+    into: str | None = None,
+) -> Result:
     """Fold a read model anew from its events, while the former one goes on serving.
+
+    With --as-of and --into, make its rows as they were then, in a schema of their own.
 
     Args:
         name: The read model, such as `invoices`.
         tenant: Only the rows of this tenant, named by its short name.
+        jobs: Processes side by side; as many as there are cores.
+        as_of: A moment such as 2026-01-31T12:00:00Z, or a position of the tenant's log.
+        into: The schema for the rows as of then; it is made.
 
     """
-    from adapters.postgres.rebuild import rebuild as run_rebuild  # noqa: PLC0415 - seldom needed.
 
     def work(settings: Settings) -> Result:
         owner = look_up_tenant(settings, tenant) if tenant else None
-        with progress() as bars:
-            bar = bars.add_task("rebuild", total=None, said="")
-
-            def advance(done: int, total: int) -> None:
-                bars.update(bar, completed=done, total=total)
-
-            url = settings.database_admin_url or settings.database_url or ""
-            done = asyncio.run(
-                run_rebuild(url, name, owner, keyring=open_keyring(settings), on_progress=advance)
-            )
-        said = (
-            f"Rebuilt {done.name}: {counted(done.rows, 'row')} of {counted(done.events, 'event')}"
-            f" in {done.seconds:.1f} s, {done.events_per_second:,.0f} events/s."
+        asked = Asked(
+            jobs=max(1, jobs or os.cpu_count() or 1),
+            as_of=None if as_of is None else read_as_of(as_of),
+            into=into or PUBLIC,
+            kept_seconds=settings.rebuild_kept_seconds,
+            room=_room(settings),
         )
-        return Result(document=done, people=(said,))
+        return _told(_watched(settings, name, owner, asked), asked)
 
     return with_servers(work)
+
+
+def _watched(settings: Settings, name: str, owner: TenantId | None, asked: Asked) -> Rebuilt:
+    """Rebuild, and draw how far it is."""
+    begun = monotonic()
+    with progress() as bars:
+        bar = bars.add_task("planning", total=None, said="")
+
+        def advance(step: str, done: int, total: int) -> None:
+            said = _pace(done, total, monotonic() - begun)
+            bars.update(bar, description=step, completed=done, total=total, said=said)
+
+        return asyncio.run(
+            run_rebuild(
+                _url(settings),
+                name,
+                owner,
+                keyring=open_keyring(settings),
+                asked=asked,
+                on_progress=advance,
+            )
+        )
+
+
+def _pace(done: int, total: int, seconds: float) -> str:
+    """Say how fast it goes, and how long it will go on folding."""
+    if not done:
+        return ""
+    left = f", {(total - done) / done * seconds:,.0f} s left" if done < total else ""
+    return f"{done / seconds:,.0f} events/s{left}"
+
+
+def status() -> Result:
+    """Show the last rebuild of each read model: how far it is, or what came of it."""
+    found = _with_task("", acts.standings)
+    columns = (
+        "NAME",
+        "STATUS",
+        "STEP",
+        "DONE",
+        "TOTAL",
+        "STARTED",
+        "BY",
+        "KEPT UNTIL",
+        "ERROR",
+    )
+    rows = [
+        (
+            *(each.name, each.status, each.step, each.done, each.total),
+            *(moment(each.started_at), each.runner, moment(each.kept_until), each.error),
+        )
+        for each in found
+    ]
+    return Result(document=found, people=(Table(columns, rows),))
+
+
+def abort(name: str, /) -> Result:
+    """Break off a rebuild, whoever runs it; the old rows go on serving.
+
+    Args:
+        name: The read model, such as `invoices`.
+
+    """
+    booking.model_named(name)
+    left = _with_task(name, booking.abort)
+    said = f"The rebuild of {name} by {left.runner} is broken off. The old rows serve."
+    return Result(document={"name": name, "aborted": True}, people=(said,))
+
+
+def swap_back(name: str, /) -> Result:
+    """Let the rows from before a rebuild serve again; the projector brings them up to date.
+
+    Args:
+        name: The read model, such as `invoices`.
+
+    """
+    booking.model_named(name)
+    _with_task(name, acts.go_back)
+    said = f"The former rows of {name} serve again. `asiento projections list` shows how far."
+    return Result(document={"name": name, "swapped_back": True}, people=(said,))
+
+
+def drop_old(name: str, /) -> Result:
+    """Drop the rows from before a rebuild, which are kept for a while otherwise.
+
+    Args:
+        name: The read model, such as `invoices`.
+
+    """
+    booking.model_named(name)
+    _with_task(name, acts.drop_former)
+    said = f"The former rows of {name} are dropped."
+    return Result(document={"name": name, "dropped": True}, people=(said,))
+
+
+def _with_task(name: str, act: Callable[[Task], Awaitable[T]]) -> T:
+    def work(settings: Settings) -> T:
+        task = Task(
+            id=0, url=_url(settings), name=name, schema=PUBLIC, keyring=open_keyring(settings)
+        )
+
+        async def run() -> T:
+            return await act(task)
+
+        return asyncio.run(run())
+
+    return with_servers(work)
+
+
+def _told(done: Rebuilt, asked: Asked) -> Result:
+    said = (
+        f"Rebuilt {done.name}: {counted(done.rows, 'row')} of {counted(done.events, 'event')}"
+        f" in {done.seconds:.1f} s, {done.events_per_second:,.0f} events/s."
+    )
+    if asked.into == PUBLIC:
+        return Result(document=done, people=(said,))
+    where = (
+        f"They are in {asked.into}.{done.name}, for the owner of the database alone. What is"
+        f" forgotten from now on stays in them: drop them with DROP SCHEMA {asked.into} CASCADE."
+    )
+    return Result(document=done, people=(said, where))
+
+
+def _room(settings: Settings) -> Room | None:
+    """Name the disk of the embedded server; of another one nothing is known here."""
+    if load_settings().database_url:
+        return None
+    return Room(folder=find_places(settings).home, spare_bytes=settings.rebuild_spare_bytes)
+
+
+def _url(settings: Settings) -> str:
+    return settings.database_admin_url or settings.database_url or ""

@@ -78,7 +78,8 @@ def _run(
 
     urls = servers.wait_ready()
     supervisor.add(servers.hand_over())
-    migrate(urls.admin_database_url, urls.database_url)
+    days = settings.read_model_version_days
+    migrate(urls.admin_database_url, urls.database_url, kept_days=days)
     programs = [application(name, argv, settings, urls) for name, argv in applications.items()]
 
     def record() -> None:

@@ -20,7 +20,13 @@ def migrate(*, check: bool = False, partitions: int | None = None) -> Result:
     def work(settings: Settings) -> Result:
         runtime_url = settings.database_url or ""
         admin_url = settings.database_admin_url or runtime_url
-        done = run_migrations(admin_url, runtime_url, check=check, partitions=partitions)
+        done = run_migrations(
+            admin_url,
+            runtime_url,
+            check=check,
+            partitions=partitions,
+            kept_days=settings.read_model_version_days,
+        )
         rows = [(name, "applied") for name in done.applied]
         rows += [(name, "pending") for name in done.pending]
         return Result(

@@ -39,7 +39,7 @@ def commanding_fields() -> dict[str, StrawberryField]:
 
 def _field(exposed: Exposed) -> StrawberryField:
     command = exposed.command
-    answer, ids = _result_type(command), _id_fields(command)
+    answer, ids = _result_type(exposed), _id_fields(command)
 
     async def resolve(info: Info, input: object, idempotency_key: str | None = None) -> object:  # noqa: A002 - the contract's word.
         asking = info.context
@@ -50,6 +50,8 @@ def _field(exposed: Exposed) -> StrawberryField:
         # An id that was filled in counts only where the outcome says that it was used.
         known = {name: getattr(built, name) for name in ids - set(filled_fields(command))}
         known |= {name: outcome.ids[name] for name in ids & outcome.ids.keys()}
+        if exposed.secret:
+            known["secret"] = await exposed.secret(runtime.vault, context.tenant, built, outcome)
         return answer(position=Position(outcome.position), events=events, **known)
 
     resolve.__annotations__ |= {
@@ -59,10 +61,12 @@ def _field(exposed: Exposed) -> StrawberryField:
     return field_of(resolve, " ".join(filter(None, [summary(command), IDEMPOTENCY])))
 
 
-def _result_type(command: type[Command]) -> type:
+def _result_type(exposed: Exposed) -> type:
+    command = exposed.command
     ids = _id_fields(command)
     annotations: dict[str, Hint] = {"position": Position, "events": list[Happened]}
     annotations |= {name: strawberry.ID | None for name in command.__struct_fields__ if name in ids}
+    annotations |= {"secret": str | None} if exposed.secret else {}
     made: type = strawberry.type(
         made_class(f"{command.__name__}Result", annotations, dict.fromkeys(ids)),
         description="What happened, and the ids it made or touched. No events: it was so already.",

@@ -11,8 +11,8 @@ from adapters.graphql.asking import Asking, Info
 from adapters.graphql.reading import Connection, at_least_wait, connection_type
 from adapters.graphql.scalars import Position
 from adapters.graphql.shapes import field_of, value_type
-from adapters.postgres.queries import FIRST_DEFAULT, Page, checked_first, get_row
-from adapters.postgres.queries_conditions import require
+from adapters.postgres.models.conditions import require
+from adapters.postgres.models.queries import FIRST_DEFAULT, Page, checked_first, get_row
 from adapters.postgres.staging import ListedRow, list_import_rows
 from application.errors import Malformed
 from domain.ids import BatchId

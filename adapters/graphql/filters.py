@@ -6,16 +6,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 import strawberry
 from strawberry import ID, UNSET
 
 from adapters.graphql.scalars import Long
 from adapters.graphql.shapes import Hint, is_id, list_of, made_class, singular
-from adapters.postgres.queries_conditions import filterable
-from adapters.postgres.tables import plain_type
-from projections.kernel import ReadModel
+from adapters.postgres.models.conditions import SEARCHED, filterable
+from adapters.postgres.models.tables import plain_type
+from projections.kernel import ReadModel, columns_with_hints
 
 Model = type[ReadModel[Any]]  # Any: of any row.
 
@@ -30,9 +30,16 @@ ORDERED: Final[dict[object, tuple[str, Hint]]] = {
 """The scalars of column types; all others are compared as text."""
 
 
+@strawberry.input(name="SearchFilter", description="Words that a row must have, all of them.")
+class Search:
+    words: str = strawberry.field(
+        description="Parts of words count, in any order; case and accents don't."
+    )
+
+
 def filter_type(model: Model) -> type:
     """Make the input that filters a list. All that is given must hold."""
-    hints = get_type_hints(model.row, include_extras=True)
+    hints = columns_with_hints(model.row)
     name = f"{singular(model)}Filter"
     annotations = {
         column: _comparisons(*_scalar(model, column, hints[column])) | None
@@ -42,6 +49,9 @@ def filter_type(model: Model) -> type:
         column: strawberry.field(name="id" if column == model.key else None, default=UNSET)
         for column in annotations
     }
+    if model.search:
+        annotations[SEARCHED] = Search | None
+        fields[SEARCHED] = strawberry.field(default=UNSET, description=_searches(model))
     description = "All that is given must hold. Only what has an index is here."
     return strawberry.input(made_class(name, annotations, fields), description=description)
 
@@ -72,6 +82,13 @@ def _given(value: object) -> dict[str, Any]:  # Any: values of any column.
         raise TypeError(f"{value!r} is no input.")
     items = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
     return {name.rstrip("_"): item for name, item in items if item is not UNSET}
+
+
+def _searches(model: Model) -> str:
+    """Say where words are looked for, as GraphQL calls it."""
+    paths = (path.split("_") for path in model.search)
+    names = [word + "".join(each.capitalize() for each in rest) for word, *rest in paths]
+    return f"Words in {', '.join(names)}."
 
 
 def _scalar(model: Model, column: str, hint: Hint) -> tuple[str, Hint]:

@@ -13,7 +13,7 @@ from adapters.graphql.reading import PageInfo, PageInfoType
 from adapters.graphql.scalars import Json, Long, Position
 from adapters.graphql.shapes import field_of, summary
 from adapters.history import read_history
-from adapters.postgres.queries import FIRST_DEFAULT
+from adapters.postgres.models.queries import FIRST_DEFAULT
 from application.errors import Malformed
 from application.history import FieldChange, HistoryEntry, ImportSource
 
@@ -67,7 +67,9 @@ class HistoryEntryType:
     position: Position
     type: str
     recorded_at: datetime
-    actor: str = strawberry.field(description="`user:…`, `key:…`, `job:…`, `cli:…` or `system`.")
+    actor: str = strawberry.field(
+        description="`user:…`, `key:…`, `job:…`, `reaction:…`, `cli:…` or `system`."
+    )
     actor_name: str | None = strawberry.field(
         description="The user's address, the key's name or the job's kind, where it is known."
     )

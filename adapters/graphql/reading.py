@@ -16,9 +16,8 @@ from adapters.graphql.asking import Asking, Info
 from adapters.graphql.filters import filter_given, filter_type, order_type
 from adapters.graphql.scalars import AsOf, Position
 from adapters.graphql.shapes import field_of, list_of, made_class, row_type, singular, summary
-from adapters.postgres.queries import FIRST_DEFAULT, Page, count_rows, get_row, list_rows
-from adapters.postgres.queries_conditions import storage_tenant
-from adapters.postgres.queries_time import row_as_of, wait_for
+from adapters.postgres.models.moments import row_as_of, wait_for_rows
+from adapters.postgres.models.queries import FIRST_DEFAULT, Page, count_rows, get_row, list_rows
 from projections.kernel import ReadModel, Row, read_models
 
 Model = type[ReadModel[Any]]  # Any: of any row.
@@ -82,10 +81,9 @@ def reading_fields() -> dict[str, StrawberryField]:
 
 async def at_least_wait(asking: Asking, model: Model, position: Position | None) -> None:
     """Wait for the caller's own writes, where it asks for them."""
-    if position is not None:
-        tenant = storage_tenant(model, asking.context)
-        seconds_max = asking.runtime.settings.at_least_seconds_max
-        await wait_for(asking.runtime.read_pool, tenant, model.name, position, seconds_max)
+    runtime = asking.runtime
+    seconds_max = runtime.settings.at_least_seconds_max
+    await wait_for_rows(runtime.read_pool, model, asking.context, position, seconds_max)
 
 
 def connection_type(node: type) -> type:
@@ -170,8 +168,7 @@ async def _one(
     asking: Asking, model: Model, key: str, as_of: object, at_least: Position | None
 ) -> Row | None:
     if isinstance(as_of, int | datetime):
-        runtime, context = asking.runtime, asking.context
-        return await row_as_of(runtime.store, model, context, key, as_of, vault=runtime.vault)
+        return await row_as_of(asking.runtime, model, asking.context, key, as_of)
     await at_least_wait(asking, model, at_least)
     return await get_row(asking.runtime.read_pool, model, asking.context, key)
 

@@ -20,10 +20,12 @@ from adapters.graphql.errors import tell
 from adapters.graphql.extra import extra_fields
 from adapters.graphql.history import history_fields
 from adapters.graphql.limits import DOCUMENTS_KEPT, TOKENS_MAX, SizeRule
+from adapters.graphql.projections import projection_fields
 from adapters.graphql.reading import reading_fields
 from adapters.graphql.scalars import SCALARS
 from adapters.graphql.shapes import made_class
 from adapters.graphql.watching import watching_fields
+from adapters.graphql.webhooks import webhook_fields
 
 
 class Schema(strawberry.Schema):
@@ -41,7 +43,14 @@ class Schema(strawberry.Schema):
 def schema() -> Schema:
     """Derive the schema, once."""
     return Schema(
-        query=_root("Query", reading_fields() | extra_fields() | history_fields()),
+        query=_root(
+            "Query",
+            reading_fields()
+            | extra_fields()
+            | history_fields()
+            | projection_fields()
+            | webhook_fields(),
+        ),
         mutation=_root("Mutation", commanding_fields()),
         subscription=_root("Subscription", watching_fields()),
         extensions=[_tokens, _rules, _parser_cache, _validation_cache],

@@ -28,9 +28,10 @@ from strawberry import UNSET
 from strawberry.types.field import StrawberryField
 
 from adapters.graphql.scalars import Json, Long
-from adapters.postgres.tables import plain_type
+from adapters.postgres.models.shown import shown_type
+from adapters.postgres.models.tables import plain_type
 from domain.kernel import Command, filled_fields, found_fields
-from projections.kernel import ReadModel
+from projections.kernel import ReadModel, derived_columns
 
 PLAIN: Final[dict[object, object]] = {
     bool: bool,
@@ -52,8 +53,10 @@ def singular(model: type[ReadModel[Any]]) -> str:
 
 
 def row_type(model: type[ReadModel[Any]]) -> type:
-    """Make the object type of a row. Its key is its ``id``."""
-    return _object(model.row, singular(model), key=model.key)
+    """Make the object type of a row, what is derived of it included. Its key is its ``id``."""
+    derived = derived_columns(model.row).items()
+    notes = {name: " ".join((each.__doc__ or "").split()) for name, each in derived}
+    return _object(shown_type(model.row), singular(model), key=model.key, notes=notes)
 
 
 @cache
@@ -138,15 +141,21 @@ def explained(hint: Hint) -> str | None:
     return next((meta.description for meta in _metas(hint) if meta.description), None)
 
 
-def _object(struct: type[Struct], name: str, key: str | None = None) -> type:
+def _object(
+    struct: type[Struct],
+    name: str,
+    key: str | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> type:
     hints = get_type_hints(struct, include_extras=True)
     annotations: dict[str, Hint] = {}
     fields: dict[str, object] = {}
     for field in struct.__struct_fields__:
         hint = hints[field]
         annotations[field] = strawberry.ID if field == key else shape_of(hint, value_type)
+        note = (notes or {}).get(field)
         fields[field] = strawberry.field(
-            name="id" if field == key else None, description=explained(hint)
+            name="id" if field == key else None, description=note or explained(hint)
         )
     return strawberry.type(made_class(name, annotations, fields), description=summary(struct))
 

@@ -16,7 +16,7 @@ from strawberry.types.field import StrawberryField
 from adapters.following import JobNews, follow_job, pages
 from adapters.graphql.asking import Asking, Info
 from adapters.graphql.scalars import Json, Long, Position
-from adapters.postgres.queries_conditions import require
+from adapters.postgres.models.conditions import require
 from adapters.redis.hub import HeadMoved, News
 from application.codec import event_types
 from application.errors import Malformed, NotFound

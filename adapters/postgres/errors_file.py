@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Final, LiteralString
 
 import msgspec
+from psycopg import sql
 
 from adapters.postgres.connections import Pool, tenant_transaction
+from adapters.postgres.models.versions import serving_table
 from adapters.postgres.staging import list_import_rows
 from adapters.private import open_private
 from domain.ids import BatchId, TenantId
 from domain.imports.columns import BATCH_COLUMN
+from projections.imports import ImportBatches
 
 PAGE_ROWS: Final = 5_000
 ADDED: Final = ("_line", "_code", "_column", "_value", "_reason", BATCH_COLUMN)
-HEADER: LiteralString = "SELECT header FROM import_batches WHERE tenant_id = %s AND batch = %s"
+HEADER: LiteralString = "SELECT header FROM {} WHERE tenant_id = %s AND batch = %s"
 
 
 async def write_errors_file(pool: Pool, tenant: TenantId, batch: BatchId, path: Path) -> int:
@@ -24,8 +27,9 @@ async def write_errors_file(pool: Pool, tenant: TenantId, batch: BatchId, path: 
     The columns are those of the file, then our own, whose names begin with an underscore and
     which an import passes over. Returns the number of rows.
     """
+    statement = sql.SQL(HEADER).format(sql.Identifier(await serving_table(pool, ImportBatches)))
     async with tenant_transaction(pool, tenant) as connection:
-        row = await (await connection.execute(HEADER, (tenant, batch))).fetchone()
+        row = await (await connection.execute(statement, (tenant, batch))).fetchone()
     header: list[str] = msgspec.json.decode(row[0]) if row else []
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     line = written = 0

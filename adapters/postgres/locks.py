@@ -11,6 +11,7 @@ from adapters.postgres.connections import connect, unavailable
 
 TRY: LiteralString = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 WAIT_SECONDS: Final = 0.2
+MIGRATING: Final = 0x617369656E746F  # "asiento": changes of one database's tables take turns.
 
 
 @asynccontextmanager

@@ -10,13 +10,15 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from adapters.postgres.connections import unavailable
+from adapters.postgres.locks import MIGRATING
+from adapters.postgres.models.keeping import outlived, remove_outlived
+from adapters.postgres.models.tables import create_table, shape_of
+from adapters.postgres.models.versions import consumer_of, table_name
 from adapters.postgres.partitions import partition_log
-from adapters.postgres.tables import create_table, shape_of
 from application.errors import Forbidden, Malformed
 from projections.kernel import ReadModel, read_models
 
 MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
-LOCK: Final = 0x617369656E746F  # "asiento": two migrations of one database take turns.
 SERVER_VERSION_MIN: Final = 150_000
 Connection = psycopg.Connection[tuple[Any, ...]]
 log = structlog.get_logger()
@@ -30,16 +32,23 @@ class Migrated(Struct, frozen=True, kw_only=True):
 
 
 def migrate(
-    admin_url: str, runtime_url: str, *, check: bool = False, partitions: int | None = None
+    admin_url: str,
+    runtime_url: str,
+    *,
+    check: bool = False,
+    partitions: int | None = None,
+    kept_days: int | None = None,
 ) -> Migrated:
     """Bring the database to this version; with *check*, only say what is pending.
 
     Safe when two start at once: the second waits, then finds nothing to do. With *partitions*
-    the tables of the log, empty as yet, are split by a hash of the tenant into so many.
+    the tables of the log, empty as yet, are split by a hash of the tenant into so many. With
+    *kept_days*, versions of read models that nobody kept up to date for so long are removed.
 
     Raises:
         Unavailable: PostgreSQL does not answer.
-        Malformed: The server or the database is not one that we can use.
+        Malformed: The server or the database is not one that we can use, or a read model
+            changed and its version did not.
         Refused: The log can't be split any more.
 
     """
@@ -47,15 +56,12 @@ def migrate(
         with psycopg.connect(admin_url, autocommit=True, connect_timeout=10) as connection:
             _check_server(connection)
             pending = _pending(connection)
-            if check or not (pending or partitions):
-                _let_in(connection, runtime_url)
-                return Migrated(applied=[], pending=pending)
-            connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
-            applied = _pending(connection)
-            if applied:
-                _upgrade(admin_url, connection)
-            if partitions is not None and partition_log(connection, partitions):
-                applied.append(f"{partitions} partitions")
+            if check or not (pending or partitions or outlived(connection, kept_days)):
+                done = Migrated(applied=[], pending=pending)
+            else:
+                done = Migrated(applied=_apply(connection, admin_url, partitions), pending=[])
+                done.applied.extend(remove_outlived(connection, kept_days))
+                log.info("database.migrated", applied=done.applied)
             _let_in(connection, runtime_url)
     except psycopg.OperationalError as error:
         raise unavailable(error) from error
@@ -63,8 +69,18 @@ def migrate(
         if isinstance(getattr(error, "orig", error), psycopg.errors.InsufficientPrivilege):
             raise _no_right(error) from error
         raise
-    log.info("database.migrated", applied=applied)
-    return Migrated(applied=applied, pending=[])
+    return done
+
+
+def _apply(connection: Connection, admin_url: str, partitions: int | None) -> list[str]:
+    """Do what is pending, alone among all that migrate this database, and name it."""
+    connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
+    applied = _pending(connection)
+    if applied:
+        _upgrade(admin_url, connection)
+    if partitions is not None and partition_log(connection, partitions):
+        applied.append(f"{partitions} partitions")
+    return applied
 
 
 def _no_right(error: Exception) -> Forbidden:
@@ -99,26 +115,41 @@ def revisions_after(version: str) -> list[str]:
 
 
 def _pending(connection: Connection) -> list[str]:
+    return [*_revisions_pending(connection), *_models_pending(connection)]
+
+
+def _models_pending(connection: Connection) -> list[str]:
+    """Name the read models whose version has no table here yet."""
+    found = connection.execute("SELECT to_regclass('public.read_model')").fetchone()
+    if found == (None,):
+        return list(read_models())
+    rows = connection.execute("SELECT name, version, shape FROM read_model")
+    known = {(name, version): shape for name, version, shape in rows}
+    for model in read_models().values():
+        if known.get((model.name, model.version), shape_of(model)) != shape_of(model):
+            raise _changed_in_place(model)
+    return [name for name, model in read_models().items() if (name, model.version) not in known]
+
+
+def _revisions_pending(connection: Connection) -> list[str]:
+    """Name the revisions that this code has and the database has not; it may know later ones."""
     found = connection.execute("SELECT to_regclass('public.schema_version')").fetchone()
     if found is None or found[0] is None:
-        return [*revisions_after(""), *read_models()]
+        return revisions_after("")
     row = connection.execute("SELECT version_num FROM schema_version").fetchone()
-    if revisions := revisions_after(row[0] if row else ""):
-        return [*revisions, *read_models()]
-    known = {
-        name: (version, shape)
-        for name, version, shape in connection.execute(
-            "SELECT name, version, shape FROM projection"
-        )
-    }
-    return [
-        name
-        for name, model in read_models().items()
-        if known.get(name) != (model.version, shape_of(model))
-    ]
+    return revisions_after(row[0] if row else "")
 
 
 def _upgrade(admin_url: str, connection: Connection) -> None:
+    if _revisions_pending(connection):
+        _run_revisions(admin_url)
+        connection.execute("GRANT SELECT ON schema_version TO asiento_app")
+    with connection.transaction():
+        for model in read_models().values():
+            _declare(connection, model)
+
+
+def _run_revisions(admin_url: str) -> None:
     from alembic import command  # noqa: PLC0415 - slow to import, and rarely needed.
     from alembic.config import Config  # noqa: PLC0415 - as above.
     from sqlalchemy import create_engine  # noqa: PLC0415 - as above.
@@ -133,27 +164,32 @@ def _upgrade(admin_url: str, connection: Connection) -> None:
         config.attributes["connection"] = alembic
         command.upgrade(config, "head")
         alembic.commit()
-    connection.execute("GRANT SELECT ON schema_version TO asiento_app")
-    with connection.transaction():
-        for model in read_models().values():
-            _declare(connection, model)
 
 
 def _declare(connection: Connection, model: type[ReadModel[Any]]) -> None:
-    """Make the table of *model*, anew where it changed; the projector then fills it."""
-    declared = (model.version, shape_of(model))
+    """Make the table of a version of *model* that is new here; the projector then fills it."""
     found = connection.execute(
-        "SELECT version, shape FROM projection WHERE name = %s", (model.name,)
+        "SELECT shape FROM read_model WHERE name = %s AND version = %s",
+        (model.name, model.version),
     ).fetchone()
-    if found == declared:
+    if found is not None:
+        if found != (shape_of(model),):
+            raise _changed_in_place(model)
         return
-    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(model.name)))
-    connection.execute(create_table(model, model.name))
-    connection.execute("SELECT forget_cursors_v1(%s)", (model.name,))
+    connection.execute(create_table(model, table_name(model)))
+    connection.execute("SELECT forget_cursors_v1(%s)", (consumer_of(model),))
     connection.execute(
-        "INSERT INTO projection VALUES (%s, %s, %s)"
-        " ON CONFLICT (name) DO UPDATE SET version = excluded.version, shape = excluded.shape",
-        (model.name, *declared),
+        "INSERT INTO read_model (name, version, shape, built_at)"
+        " SELECT %s, %s, %s, CASE WHEN EXISTS (SELECT FROM heads_v1()) THEN NULL ELSE now() END",
+        (model.name, model.version, shape_of(model)),
+    )
+
+
+def _changed_in_place(model: type[ReadModel[Any]]) -> Malformed:
+    return Malformed(
+        "projection.changed_in_place",
+        f"The columns of {model.name} changed, but its version is still {model.version}.",
+        hint=f"Raise `version` of {model.__name__}: the new table is built beside the old one.",
     )
 
 

@@ -15,13 +15,15 @@ from msgspec import Struct
 
 from adapters.keyring import KEY_BYTES, Keyring
 from adapters.postgres.connections import Connection, Pool, tenant_transaction
-from adapters.postgres.folding import Folded
+from adapters.postgres.projecting.building.keeping import empty_former
+from adapters.postgres.projecting.folding import Folded
 from application.codec import decode_data
 from application.ports import SubjectKey
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.privacy import SubjectForgotten
 
 BATCH: Final = 500
+DESTROYER: Final = "privacy.destroy_keys"
 WRAPPED_TOGETHER: Final = 1_000
 PROOFS: Final = 10
 NOBODY: Final = ("00000000-0000-0000-0000-000000000000", "", -1)
@@ -75,7 +77,10 @@ WHERE tenant_id = %s AND subject = %s AND generation = %s AND wrapped = %s
 LIST: LiteralString = """
 SELECT k.subject, k.generation, k.created_at, e.recorded_at, k.forgotten_at, array(
     SELECT c.projection FROM projection_cursor AS c
-    WHERE c.tenant_id = k.tenant_id AND c.projection = ANY (%s) AND c.position < e.position
+    WHERE c.tenant_id = k.tenant_id AND c.position < e.position AND (
+        c.projection = ANY (%s)
+        OR c.projection IN (SELECT r.name || '@' || r.version FROM read_model AS r)
+    )
     ORDER BY c.projection
 )
 FROM subject_key AS k
@@ -189,17 +194,27 @@ async def prove(connection: Connection, keyring: Keyring) -> None:
     keyring.prove(master, [(wrapped, binding_of(*place)) for wrapped, *place in rows])
 
 
-async def destroy_keys(connection: Connection, tenant: TenantId, after: int, head: int) -> Folded:
-    """Destroy the keys of those whom the log says are forgotten. Again does no harm."""
-    found = await connection.execute(FORGOTTEN, (tenant, after, head, BATCH))
-    records = await found.fetchall()
-    for position, data in records:
-        event = decode_data(SubjectForgotten.__name__, data, position)
-        assert isinstance(event, SubjectForgotten), "It is asked for by type."
-        gone = await connection.execute(DESTROY, (tenant, event.subject, event.generation))
-        log.info("privacy.keys_destroyed", tenant=tenant, position=position, keys=gone.rowcount)
-    reached = records[-1][0] if len(records) == BATCH else head
-    return Folded(position=reached, events=len(records))
+class DestroyKeys:
+    """The consumer that destroys the keys of those whom the log says are forgotten."""
+
+    name = DESTROYER
+    types: tuple[str, ...] = (SubjectForgotten.__name__,)
+
+    async def __call__(
+        self, connection: Connection, tenant: TenantId, after: int, head: int
+    ) -> Folded:
+        """Destroy them. Again does no harm."""
+        found = await connection.execute(FORGOTTEN, (tenant, after, head, BATCH))
+        records = await found.fetchall()
+        for position, data in records:
+            event = decode_data(SubjectForgotten.__name__, data, position)
+            assert isinstance(event, SubjectForgotten), "It is asked for by type."
+            gone = await connection.execute(DESTROY, (tenant, event.subject, event.generation))
+            log.info("privacy.keys_destroyed", tenant=tenant, position=position, keys=gone.rowcount)
+        if records:
+            await empty_former(connection, at_once=True)
+        reached = records[-1][0] if len(records) == BATCH else head
+        return Folded(position=reached, events=len(records))
 
 
 async def wrap_again(pool: Pool, keyring: Keyring, on_progress: Callable[[int], None]) -> int:
@@ -241,7 +256,8 @@ async def list_subjects(
 ) -> list[Forgettable]:
     """List data subjects by name, after one of them, without a secret.
 
-    Those of *consumers* that have not yet met a forgetting are named with its subject.
+    Those of *consumers* that have not yet met a forgetting are named with its subject, and so are
+    other versions of read models, with their number.
     """
     asked = (list(consumers), tenant, *after, limit)
     async with tenant_transaction(pool, tenant) as connection:
@@ -253,7 +269,9 @@ async def list_subjects(
             created_at=created_at,
             forgotten_at=forgotten_at,
             destroyed_at=destroyed_at,
-            pending=tuple(pending),
+            pending=tuple(
+                name.partition("@")[0] if name in consumers else name for name in pending
+            ),
         )
         for subject, generation, created_at, forgotten_at, destroyed_at, pending in rows
     ]

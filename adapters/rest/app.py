@@ -12,15 +12,18 @@ from litestar.types import ControllerRouterHandler
 
 from adapters.access.door import door_of
 from adapters.graphql.http import graphql_handlers
+from adapters.metrics.standing import Overlook
 from adapters.rest.authentication import Authentication
 from adapters.rest.docs import OfflinePages, front_door, openapi_json, redoc
 from adapters.rest.edge import Counts, Edge
-from adapters.rest.health import Stall, health, health_head, healthz, metrics, ready
+from adapters.rest.health import Stall, health, health_head, healthz, ready
 from adapters.rest.login import login
+from adapters.rest.metrics import metrics
 from adapters.rest.problems import HANDLERS as PROBLEMS
 from adapters.rest.routes import rest_handlers
 from adapters.runtime import open_runtime
 from adapters.settings import Settings
+from adapters.worker.readers import reader_names
 from application.errors import ApplicationError
 from application.kernel import SystemClock
 
@@ -51,6 +54,7 @@ def make_app(settings: Settings) -> Litestar:
         debug=False,
     )
     app.state.counts, app.state.stall, app.state.failure = Counts(), Stall(), None
+    app.state.overlook = Overlook(reader_names())
     app.asgi_handler = Edge(app.asgi_handler, app.state.counts, SystemClock())
     return app
 

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
 from http import HTTPStatus
@@ -28,6 +28,7 @@ from domain.kernel import Command, filled_fields, found_fields
 CommandRequest: TypeAlias = Request[Context, str, State]
 PLACE: Final = re.compile(r"\{(\w+)\}")
 JOB: Final = "job"
+NOTHING: Final[Mapping[str, str]] = {}
 ERRORS: Final = documented(400, 401, 403, 409, 412, 429, 503)
 SHOWN: Final = (str, int, bool, Decimal, NoneType)
 """What a default may be to be documented; any other is left to the command."""
@@ -60,7 +61,9 @@ def command_handlers() -> list[HTTPRouteHandler]:
     return [_handler(public[route]) for route in sorted(public)]
 
 
-def respond(command: Command, outcome: Outcome) -> Response[Any]:  # Any: of its own result type.
+def respond(
+    command: Command, outcome: Outcome, shown: Mapping[str, str] = NOTHING
+) -> Response[Any]:  # Any: of its own result type.
     """Tell the caller what happened: 202 with a job, 201 with new ids, else 200."""
     job = outcome.ids.get(JOB) or _named_job(command)
     status = HTTPStatus.OK
@@ -73,6 +76,7 @@ def respond(command: Command, outcome: Outcome) -> Response[Any]:  # Any: of its
         "events": [Happened(type=name, position=at) for name, at in outcome.events],
         **outcome.ids,
         **({JOB: job} if job else {}),
+        **shown,
     }
     return Response(result, status_code=status)
 
@@ -116,7 +120,8 @@ def _function(exposed: Exposed, in_path: list[str]) -> Any:  # noqa: ANN401 - it
         runtime: Runtime = request.app.state.runtime
         built = await exposed.build(given, request.user, runtime.blobs, runtime.clock)
         outcome = await runtime.bus.execute(built, request.user, key=idempotency_key)
-        return respond(built, outcome)
+        shown = await _shown(exposed, runtime, request.user, built, outcome)
+        return respond(built, outcome, shown)
 
     command, body = exposed.command, body_of(exposed.shape, in_path)
     hints: dict[str, Any] = {  # Any: annotations.
@@ -126,6 +131,16 @@ def _function(exposed: Exposed, in_path: list[str]) -> Any:  # noqa: ANN401 - it
         **dict.fromkeys(in_path, str),
     }
     return with_signature(run, command.__name__, hints, result_of(command))
+
+
+async def _shown(
+    exposed: Exposed, runtime: Runtime, context: Context, command: Command, outcome: Outcome
+) -> dict[str, str]:
+    """Fetch the secret that only this answer shows."""
+    if exposed.secret is None:
+        return {}
+    secret = await exposed.secret(runtime.vault, context.tenant, command, outcome)
+    return {} if secret is None else {"secret": secret}
 
 
 def _data(body: type[Struct] | None) -> dict[str, Any]:  # Any: an annotation.
@@ -184,7 +199,8 @@ def _listed(hint: Any) -> Any:  # noqa: ANN401 - an annotation may be anything.
 @cache
 def result_of(command: type[Command]) -> type[Struct]:
     """Make the shape of a command's answer: the position, the events, and the ids it made."""
-    ids = [(name, str | UnsetType, UNSET) for name in _made(command)]
+    secret = ["secret"] if exposed_commands()[command].secret else []
+    ids = [(name, str | UnsetType, UNSET) for name in [*_made(command), *secret]]
     return msgspec.defstruct(
         f"{command.__name__}Result",
         [("position", int), ("events", list[Happened]), *ids],

@@ -13,7 +13,7 @@ from litestar.datastructures import State, UploadFile
 from litestar.params import Parameter
 from msgspec import Struct
 
-from adapters.postgres.queries import get_row
+from adapters.postgres.models.queries import get_row
 from adapters.postgres.staging import ListedRow, list_import_rows
 from adapters.rest.commands import ERRORS, IdempotencyKey, respond, result_of
 from adapters.rest.problems import documented

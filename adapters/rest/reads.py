@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Annotated, Any, Final, TypeAlias, get_type_hints
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from litestar import Request, Response
@@ -13,16 +13,17 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 from msgspec import Struct
 
-from adapters.postgres.queries import FIRST_DEFAULT, FIRST_MAX, get_row, list_rows
-from adapters.postgres.queries_conditions import filterable, require, storage_tenant
-from adapters.postgres.queries_time import wait_for
-from adapters.postgres.tables import plain_type
+from adapters.postgres.models.conditions import SEARCHED, WORDS, filterable
+from adapters.postgres.models.moments import read_as_of, row_as_of, wait_for_rows
+from adapters.postgres.models.queries import FIRST_DEFAULT, FIRST_MAX, get_row, list_rows
+from adapters.postgres.models.shown import shown_type
+from adapters.postgres.models.tables import plain_type
 from adapters.rest.problems import documented
 from adapters.rest.signatures import with_signature
 from adapters.runtime import Runtime
 from application.errors import Malformed, NotFound
 from application.kernel import Context
-from projections.kernel import ReadModel, read_models
+from projections.kernel import ReadModel, columns_with_hints, read_models
 
 ReadRequest: TypeAlias = Request[Context, str, State]
 Model: TypeAlias = type[ReadModel[Any]]  # Any: of any row.
@@ -51,6 +52,13 @@ AtLeast: TypeAlias = Annotated[
     int | None,
     Parameter(
         query="at_least", ge=0, description="Wait until the rows hold what stands at this position."
+    ),
+]
+AsOf: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        query="as_of",
+        description="The row as it was, after this position or at this moment (ISO 8601).",
     ),
 ]
 PAGING: Final = {"first": First, "after": After, "order_by": OrderBy, "at_least": AtLeast}
@@ -100,18 +108,23 @@ def _list(model: Model) -> HTTPRouteHandler:
 def _page(model: Model) -> type[Struct]:
     return msgspec.defstruct(
         f"{model.row.__name__}Page",
-        [("items", list[model.row]), ("next", str | None)],  # type: ignore[name-defined] # Made of the row at run time.
+        [("items", list[shown_type(model.row)]), ("next", str | None)],  # type: ignore[misc] # Made of the row at run time.
         module=__name__,
     )
 
 
 def _one(model: Model) -> HTTPRouteHandler:
-    async def run(request: ReadRequest, at_least: int | None, **place: str) -> Response[Any]:
-        _refuse_unknown(request, {"at_least"})
+    async def run(
+        request: ReadRequest, at_least: int | None, as_of: str | None, **place: str
+    ) -> Response[Any]:
+        _refuse_unknown(request, {"at_least", "as_of"})
         runtime: Runtime = request.app.state.runtime
-        await wait_until(runtime, model, request.user, at_least)
         key = place[model.key]
-        row = await get_row(runtime.read_pool, model, request.user, key)
+        if as_of is None:
+            await wait_until(runtime, model, request.user, at_least)
+            row = await get_row(runtime.read_pool, model, request.user, key)
+        else:
+            row = await row_as_of(runtime, model, request.user, key, read_as_of(as_of))
         if row is None:
             raise NotFound(
                 "query.absent",
@@ -120,8 +133,8 @@ def _one(model: Model) -> HTTPRouteHandler:
             )
         return _answer(request, row)
 
-    hints = {"request": ReadRequest, "at_least": AtLeast, model.key: str}
-    function = with_signature(run, f"get_{model.name}", hints, model.row)
+    hints = {"request": ReadRequest, "at_least": AtLeast, "as_of": AsOf, model.key: str}
+    function = with_signature(run, f"get_{model.name}", hints, shown_type(model.row))
     return _get(model, f"/{{{model.key}:str}}", "Get one of", function)
 
 
@@ -155,11 +168,8 @@ def _answer(request: ReadRequest, content: object) -> Response[Any]:
 async def wait_until(
     runtime: Runtime, model: Model, context: Context, position: int | None
 ) -> None:
-    require(context, model.permission)
-    if position:
-        tenant = storage_tenant(model, context)
-        seconds_max = runtime.settings.at_least_seconds_max
-        await wait_for(runtime.read_pool, tenant, model.name, position, seconds_max)
+    seconds_max = runtime.settings.at_least_seconds_max
+    await wait_for_rows(runtime.read_pool, model, context, position, seconds_max)
 
 
 class _Place(Struct, frozen=True, kw_only=True):
@@ -173,7 +183,9 @@ class _Place(Struct, frozen=True, kw_only=True):
 
 def _filters(model: Model) -> Iterator[tuple[str, _Place]]:
     """Name the filters of *model* and the arguments that they arrive in."""
-    hints = get_type_hints(model.row)
+    hints = columns_with_hints(model.row)
+    if model.search:
+        yield _filter(SEARCHED, WORDS, f"filter[{SEARCHED}]", str)
     for column in filterable(model):
         kind = plain_type(hints[column])
         yield _filter(column, "eq", f"filter[{column}]", kind)

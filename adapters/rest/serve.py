@@ -14,6 +14,9 @@ STOP_SECONDS_MAX: Final = 5
 PING_SECONDS: Final = 20.0
 """A WebSocket client that went away without a word is found after at most twice this."""
 
+STUCK_SECONDS_MAX: Final = 30
+"""A reader that takes nothing in for so long is disconnected; it comes back with its cursor."""
+
 MESSAGE_BYTES_MAX: Final = 1_000_000
 BACKLOG: Final = 2048
 
@@ -63,6 +66,8 @@ def _listen(settings: Settings) -> socket.socket | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Where there is none, such a reader stays connected.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_SECONDS_MAX * 1_000)
     try:
         listener.bind((host, port))
     except OSError as error:

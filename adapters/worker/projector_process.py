@@ -1,14 +1,16 @@
-"""The projector process: folds events into read models and enqueues the jobs they want."""
+"""The projector process: folds events into read models, enqueues jobs, and sends webhooks."""
 
 import asyncio
+from collections.abc import Iterable
 
-from adapters.postgres.projector import Projector, projections
-from adapters.redis.broker import make_broker
+from adapters.postgres.projecting.projector import Projector
 from adapters.redis.hub import HeadMoved
 from adapters.runtime import Runtime
 from adapters.settings import Settings
-from adapters.worker.queue import CONSUMER, JobReaction
+from adapters.webhooks.delivering import deliver
+from adapters.worker.readers import begin_readers
 from adapters.worker.until_told import until_told
+from application.reactions import Reaction
 
 
 def run_projector(settings: Settings) -> int:
@@ -16,11 +18,10 @@ def run_projector(settings: Settings) -> int:
     return until_told(settings, "projector", project)
 
 
-async def project(runtime: Runtime) -> None:
-    """Drive every consumer of every log until cancelled."""
-    consumers, system = projections(runtime.vault)
-    reaction = JobReaction(make_broker(runtime.settings.redis_url or ""))
-    projector = Projector(runtime.pool, {CONSUMER: reaction, **consumers}, system)
+async def project(runtime: Runtime, found: Iterable[type[Reaction]] | None = None) -> None:
+    """Drive every reader of every log until cancelled; *found* are other reactions than ours."""
+    readers = await begin_readers(runtime, found)
+    projector = Projector(runtime.pool, runtime.vault, readers.tenants, readers.system)
 
     async def hint() -> None:
         async with runtime.hub.listen() as news:
@@ -32,3 +33,4 @@ async def project(runtime: Runtime) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(hint())
         group.create_task(projector.run())
+        group.create_task(deliver(runtime))

@@ -9,7 +9,7 @@ from dramatiq.brokers.redis import RedisBroker
 from msgspec.json import Decoder
 
 from adapters.postgres.connections import Connection
-from adapters.postgres.folding import Folded
+from adapters.postgres.projecting.folding import Folded
 from adapters.redis.broker import QUEUE
 from application.errors import Unavailable
 from domain.ids import JobId, TenantId
@@ -51,6 +51,9 @@ def enqueue(broker: RedisBroker, tenant: TenantId, job: JobId, kind: str, subjec
 
 class JobReaction:
     """The consumer that enqueues what the log wants done; the log is the outbox."""
+
+    name = CONSUMER
+    types: tuple[str, ...] = (JobQueued.__name__,)
 
     def __init__(self, broker: RedisBroker) -> None:
         self._broker = broker

@@ -1,4 +1,4 @@
-"""What time asks for: jobs that were lost are queued again, old idempotency keys forgotten."""
+"""What time asks for: lost jobs are queued again; keys and rows that were kept are let go."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from adapters.postgres.connections import Pool, tenant_transaction
 from adapters.postgres.locks import held
+from adapters.postgres.projecting.building.keeping import empty_former
 from adapters.redis.broker import make_broker
 from adapters.runtime import Runtime
 from adapters.worker.queue import enqueue
@@ -21,9 +22,9 @@ SWEEP_SECONDS: Final = 10.0
 JUMP_SECONDS: Final = 60.0
 """How far two clocks may part between two sweeps before one of them was set."""
 
-UNENDED: LiteralString = "SELECT tenant_id::text, job, kind, subject FROM unended_jobs_v1()"
+UNENDED: LiteralString = "SELECT tenant_id::text, job, kind, subject FROM unended_jobs_v2()"
 NOW: LiteralString = "SELECT clock_timestamp()"
-EXPIRE: LiteralString = "SELECT expire_keys_v1(make_interval(secs => %s))"
+EXPIRE: LiteralString = "SELECT expire_keys_v2(make_interval(secs => %s))"
 log = structlog.get_logger()
 
 
@@ -42,6 +43,8 @@ async def sweep(runtime: Runtime) -> None:
                     log.warning("job.enqueued_again", job=job, kind=kind)
             seen = idle.keys() - seen
             await expiry.sweep()
+            async with tenant_transaction(runtime.pool, SYSTEM_TENANT) as connection:
+                await empty_former(connection)
         except (Unavailable, RedisError) as error:
             log.warning("scheduler.waiting", reason=type(error).__name__)
         await asyncio.sleep(SWEEP_SECONDS)

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 import uvloop
 
+from adapters.metrics.shared import tell_figures
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings
 
@@ -33,7 +34,9 @@ async def _run(settings: Settings, name: str, work: Callable[[Runtime], Awaitabl
     async with open_runtime(settings) as runtime:
         log.info("process.started", process=name)
         working, stopped = asyncio.ensure_future(work(runtime)), asyncio.create_task(stop.wait())
+        telling = asyncio.create_task(tell_figures(runtime.redis, name))
         await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        telling.cancel()
         stopped.cancel()
         working.cancel()
         with suppress(asyncio.CancelledError):

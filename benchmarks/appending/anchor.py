@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS anchor (
 SCRIPT: Final = "INSERT INTO anchor (client) VALUES (:client_id);\n"
 
 
-def run_anchor(server: Server, seconds: int, *, each: bool = False) -> Run:
+def run_anchor(server: Server, seconds: int, *, each: bool = False, clients: int = CLIENTS) -> Run:
     """Run pgbench; with *each*, also take down how long each insert took.
 
     Raises:
@@ -44,7 +44,8 @@ def run_anchor(server: Server, seconds: int, *, each: bool = False) -> Run:
     script = server.folder / "anchor.sql"
     script.write_text(SCRIPT, "ascii")
     logged = ("--log", f"--log-prefix={server.folder / 'anchor-log'}") if each else ()
-    command = (_pgbench(server), "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", str(THREADS))
+    load = ("-c", str(clients), "-j", str(min(clients, THREADS)))
+    command = (_pgbench(server), "-n", "-M", "prepared", *load)
     before, own = (counters(server), cpu(server)), children_cpu_seconds()
     done = run(
         (*command, "-T", str(seconds), "-f", str(script), *logged),

@@ -23,10 +23,21 @@ STOP_SECONDS_MAX: Final = 30
 class Load(Struct, frozen=True, kw_only=True):
     """Work for one process: to append for some seconds, or to issue so many invoices.
 
-    The last kinds are styles of a peer, whose login may create tables.
+    The kinds of peers (application, dcb, emmett, runner) log in as who may create tables.
     """
 
-    kind: Literal["append", "one series", "own series", "application", "dcb", "emmett"] = "append"
+    kind: Literal[
+        "append",
+        "one series",
+        "own series",
+        "application",
+        "dcb",
+        "emmett",
+        "catch up",
+        "visible",
+        "trickle",
+        "runner",
+    ] = "append"
     clients: int = 32
     tenants: int = 100
     events: int = 1

@@ -66,10 +66,10 @@ def counters(server: Server) -> Counters:
 
 def cpu(server: Server) -> Cpu:
     """Return CPU seconds; the postmaster's own hold those of backends that ended."""
-    own, ended = _process_seconds(server.postmaster)
+    own, ended = process_seconds(server.postmaster)
     children = Path(f"/proc/{server.postmaster}/task/{server.postmaster}/children")
     pids = [int(pid) for pid in children.read_text("ascii").split()]
-    processes = {pid: _process_seconds(pid)[0] for pid in pids}
+    processes = {pid: process_seconds(pid)[0] for pid in pids}
     return Cpu(
         now=perf_counter(),
         server=own + ended + sum(processes.values()),
@@ -102,7 +102,7 @@ def children_cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _process_seconds(pid: int) -> tuple[float, float]:
+def process_seconds(pid: int) -> tuple[float, float]:
     """Return the CPU seconds of a process, and of its children that ended."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")

@@ -4,7 +4,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from adapters.postgres.projector import Projector, projections
+from adapters.postgres.projecting.projector import Projector
 from adapters.runtime import Runtime
 from application import codec, states
 from application.kernel import EVERYTHING, Context
@@ -76,7 +76,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def projector(runtime: Runtime) -> Projector:
-    return Projector(runtime.pool, *projections(runtime.vault))
+    return Projector(runtime.pool, runtime.vault)
 
 
 def commands(of: type[Command] = Command) -> list[type[Command]]:
@@ -157,7 +157,7 @@ async def test_an_address_registered_long_ago_is_found_and_stays_taken(
     await projector.catch_up()
     async with runtime.pool.connection() as connection, connection.transaction():
         await connection.execute("SELECT set_config('app.tenant_id', %s, true)", (SYSTEM_TENANT,))
-        found = await connection.execute('SELECT "user", email FROM users')
+        found = await connection.execute('SELECT "user", email FROM users_v1')
         assert await found.fetchall() == [("u1", ANA)]
 
 

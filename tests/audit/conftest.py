@@ -16,7 +16,7 @@ from adapters.audit.log import Verified, verify
 from adapters.audit.registry import Owner
 from adapters.cli.session import operator
 from adapters.postgres.connections import SET_TENANT
-from adapters.postgres.projector import Projector, projections
+from adapters.postgres.projecting.projector import Projector
 from adapters.runtime import Runtime
 from adapters.settings import Settings
 from application.kernel import SystemClock, build
@@ -116,7 +116,7 @@ async def draft(runtime: Runtime, books: Books, number: int) -> None:
 
 
 async def fold_all(runtime: Runtime) -> None:
-    await Projector(runtime.pool, *projections(runtime.vault)).catch_up()
+    await Projector(runtime.pool, runtime.vault).catch_up()
 
 
 def rows_of(books: Books, table: str, schema: str = "public") -> list[str]:

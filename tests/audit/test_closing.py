@@ -15,6 +15,7 @@ from adapters.audit.archive import close_log, proved, remove, restore
 from adapters.audit.export import export
 from adapters.audit.keys import wrapped_keys
 from adapters.audit.reading import verify_file
+from adapters.postgres.models.versions import table_name
 from adapters.runtime import Runtime
 from adapters.worker.queue import CONSUMER
 from application.errors import Conflict, Forbidden
@@ -22,6 +23,7 @@ from application.kernel import SystemClock
 from application.ports import Append, QueryItem, StoredEvent
 from domain.ids import SYSTEM_TENANT
 from domain.kernel import Refused
+from projections.invoices import Invoices
 from tests.audit import files
 from tests.audit.conftest import DRAFTS, Books, draft, fold_all, happened, rows_of
 from tests.audit.files import one
@@ -167,7 +169,11 @@ async def test_a_company_comes_back_from_its_archive_as_it_was(
     runtime: Runtime, company: Books, asiento: Asiento, tmp_path: Path
 ) -> None:
     slug, archive = company.owner.slug, str(tmp_path / "archive.gz")
-    before, rows, head = log_of(company), rows_of(company, "invoices"), company.verify().head
+    before, rows, head = (
+        log_of(company),
+        rows_of(company, table_name(Invoices)),
+        company.verify().head,
+    )
     assert len(rows) == DRAFTS
     asiento("tenant", "close", slug, "--to", archive)
     asiento("tenant", "remove", slug, "--archive", archive, "--yes")
@@ -176,7 +182,7 @@ async def test_a_company_comes_back_from_its_archive_as_it_was(
     assert (restored.code, restored.json["books"]) == (0, "closed"), restored.err
     assert (log_of(company), company.verify().head) == (before, head)
     await fold_all(runtime)
-    assert rows_of(company, "invoices") == rows
+    assert rows_of(company, table_name(Invoices)) == rows
     with pytest.raises(Refused):
         await draft(runtime, company, 99)
 

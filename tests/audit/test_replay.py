@@ -13,10 +13,12 @@ from adapters.audit.keys import open_keys
 from adapters.audit.replay import LABEL, Replayed, replay
 from adapters.embedded.servers import Urls
 from adapters.keyring import open_keyring
+from adapters.postgres.models.versions import table_name
 from adapters.runtime import Runtime
 from application.errors import ApplicationError, Conflict, Malformed
 from application.kernel import SystemClock
 from application.ports import Append
+from projections.invoices import Invoices
 from tests.audit import files
 from tests.audit.conftest import DRAFTS, EVENTS, Books, happened, rows_of
 from tests.audit.files import one
@@ -61,7 +63,7 @@ async def test_an_export_is_seen_where_nothing_of_ours_is(
         owner=company.owner,
     )
     assert there != strange
-    assert rows_of(here, "invoices", "mine") == rows_of(company, "invoices")
+    assert rows_of(here, "invoices", "mine") == rows_of(company, table_name(Invoices))
 
 
 async def test_what_is_personal_stays_sealed_unless_asked_for(

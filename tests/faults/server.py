@@ -88,7 +88,7 @@ class Server:
     def limit_files(self, size_bytes: int | None) -> None:
         """Let no process of the server write past *size_bytes* of a file, as a full disk would."""
         limit = "unlimited" if size_bytes is None else str(size_bytes)
-        for pid in self._processes():
+        for pid in self.processes():
             # Only its own user may: root in a container often may not.
             subprocess.run(
                 [PRLIMIT, f"--pid={pid}", f"--fsize={limit}:"],
@@ -106,7 +106,7 @@ class Server:
             self.ask(";".join((CLOCK, *jumping)))  # One transaction: all of it or nothing.
         self.ask("UPDATE fault_clock SET jump = %s::interval", by)
 
-    def _processes(self) -> list[int]:
+    def processes(self) -> list[int]:
         """Return the postmaster and its children; none where it is dead."""
         assert self._postgres.process
         postmaster = self._postgres.process.pid

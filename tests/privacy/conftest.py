@@ -7,7 +7,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from adapters.postgres.projector import Projector, projections
+from adapters.postgres.projecting.projector import Projector
 from adapters.runtime import Runtime
 from adapters.settings import Settings
 from application.bus import Bus
@@ -61,7 +61,7 @@ def desk(runtime: Runtime) -> Desk:
 @pytest.fixture
 def project(runtime: Runtime) -> Callable[[], Awaitable[None]]:
     """Run a projector until nothing is behind."""
-    return Projector(runtime.pool, *projections(runtime.vault)).catch_up
+    return Projector(runtime.pool, runtime.vault).catch_up
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import pytest
 
 from adapters.keyring import FILE, Keyring, open_keyring
 from adapters.postgres.connections import tenant_transaction
-from adapters.postgres.projector import Projector, consumer_names, projections
+from adapters.postgres.models.versions import consumer_of
+from adapters.postgres.projecting.consumers import consumer_names
+from adapters.postgres.projecting.projector import Projector
 from adapters.postgres.subject_keys import PostgresSubjectKeys, list_subjects, wrap_again
 from adapters.runtime import Runtime
 from adapters.settings import Settings
@@ -22,13 +24,16 @@ from domain.ids import SYSTEM_TENANT
 from domain.invoicing import Number
 from domain.kernel import FORGOTTEN
 from domain.privacy import ForgetSubject
+from projections.invoices import Invoices
 from tests.privacy.conftest import Desk, Look
+
+INVOICES = consumer_of(Invoices)
 
 Project = Callable[[], Awaitable[None]]
 RIGHT, WRONG = bytes(32), bytes(range(32))
 
 
-def cursor(look: Look, desk: Desk, name: str = "invoices") -> tuple[int, str | None]:
+def cursor(look: Look, desk: Desk, name: str = INVOICES) -> tuple[int, str | None]:
     ((position, error),) = look(
         "SELECT position, error FROM projection_cursor"
         f" WHERE tenant_id = '{desk.tenant}' AND projection = '{name}'"
@@ -70,7 +75,7 @@ async def test_a_key_destroyed_behind_the_back_of_the_log_is_told_and_can_be_res
     with pytest.raises(SealBroken) as broken:
         await name_in_fold(desk)
     assert broken.value.code == "privacy.key_destroyed"
-    unaware = Projector(runtime.pool, *projections(Vault(runtime.vault._keys)))
+    unaware = Projector(runtime.pool, Vault(runtime.vault._keys))
     await unaware.catch_up()
     position, error = cursor(look, desk)
     assert (position, (error or "").partition(":")[0]) == (0, "privacy.key_destroyed")
@@ -145,7 +150,7 @@ async def test_a_tenant_whose_keys_can_not_be_opened_stops_alone_and_goes_on_by_
     other = Desk(runtime)
     ring = Keyring({runtime.keyring.current: runtime.keyring._keys[runtime.keyring.current]})
     vault = Vault(PostgresSubjectKeys.of_pool(runtime.pool, ring))
-    running = asyncio.create_task(Projector(runtime.pool, *projections(vault)).run())
+    running = asyncio.create_task(Projector(runtime.pool, vault).run())
     try:
         await _until(lambda: bool(_found(look, desk, "privacy.master_key_absent")))
         await other.record("1")
@@ -165,14 +170,15 @@ async def test_a_tenant_whose_keys_can_not_be_opened_stops_alone_and_goes_on_by_
 
 
 _UPDATED = (
-    "SELECT updated_at FROM projection_cursor WHERE tenant_id = '{}' AND projection = 'invoices'"
+    "SELECT updated_at FROM projection_cursor"
+    f" WHERE tenant_id = '{{}}' AND projection = '{INVOICES}'"
 )
 
 
 def _found(look: Look, desk: Desk, error: str | None) -> bool:
     found = look(
         "SELECT position, error FROM projection_cursor"
-        f" WHERE tenant_id = '{desk.tenant}' AND projection = 'invoices'"
+        f" WHERE tenant_id = '{desk.tenant}' AND projection = '{INVOICES}'"
     )
     return any(
         (at > 0 and told is None) if error is None else (told or "").startswith(error)
@@ -196,7 +202,7 @@ async def test_somebody_whose_key_can_not_be_opened_can_be_forgotten(
     done = await bus.execute(forget, desk.context)
     assert [kind for kind, _ in done.events] == ["SubjectForgotten"]
     assert (await bus.execute(forget, desk.context)).events == ()
-    await Projector(runtime.pool, *projections(vault)).catch_up()
+    await Projector(runtime.pool, vault).catch_up()
     assert cursor(look, desk) == (2, None)
     assert await name_in_fold(desk, bus) is FORGOTTEN
     rows = look(f"SELECT wrapped FROM subject_key WHERE tenant_id = '{desk.tenant}'")
@@ -212,7 +218,7 @@ async def test_who_is_forgotten_is_listed_with_the_read_models_that_still_name_t
     alter(
         settings,
         "UPDATE projection_cursor SET failed_position = 3, error = 'Event 3: a bug'"
-        " WHERE tenant_id = %s AND projection = 'invoices'",
+        f" WHERE tenant_id = %s AND projection = '{INVOICES}'",
         desk.tenant,
     )
     await desk.forget()

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from adapters.postgres.projector import Projector, projections
+from adapters.postgres.projecting.projector import Projector
 from adapters.runtime import open_runtime
 from adapters.settings import Settings
 from tests.cli.conftest import Answer, command_line, shell
@@ -61,7 +61,7 @@ def events(asiento: Asiento, tenant: str) -> list[dict[str, Any]]:
 
 async def project(settings: Settings) -> None:
     async with open_runtime(settings) as runtime:
-        await Projector(runtime.pool, *projections(runtime.vault)).catch_up()
+        await Projector(runtime.pool, runtime.vault).catch_up()
 
 
 def test_somebody_is_listed_forgotten_and_the_log_still_verifies(

@@ -11,10 +11,11 @@ import pytest
 from adapters.access.door import door_of
 from adapters.keyring import Keyring, open_keyring
 from adapters.postgres.connections import tenant_transaction
-from adapters.postgres.projector import Projector, projections
-from adapters.postgres.queries_time import row_as_of
-from adapters.postgres.rebuild import rebuild
-from adapters.postgres.subject_keys import PostgresSubjectKeys, destroy_keys
+from adapters.postgres.models.moments import row_as_of
+from adapters.postgres.models.versions import consumer_of, table_name
+from adapters.postgres.projecting.building.rebuild import rebuild
+from adapters.postgres.projecting.projector import Projector
+from adapters.postgres.subject_keys import DestroyKeys, PostgresSubjectKeys
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings
 from application.access import email_fields
@@ -36,9 +37,13 @@ from domain.invoicing import (
 )
 from domain.kernel import FORGOTTEN, Event, Refused
 from domain.privacy import ForgetSubject
+from projections.access import Users
 from projections.invoices import InvoiceRow, Invoices
 from tests.invoicing.examples import LINES
 from tests.privacy.conftest import Desk, Look
+
+INVOICES = consumer_of(Invoices)
+TABLE = table_name(Invoices)
 
 Project = Callable[[], Awaitable[None]]
 EVERYWHERE = ("event", "event_tag", "idempotency", "snapshot", "subject_key", "projection_cursor")
@@ -49,13 +54,11 @@ async def row(desk: Desk, number: str) -> InvoiceRow:
     runtime = desk.runtime
     async with tenant_transaction(runtime.pool, desk.tenant) as connection:
         found = await connection.execute(
-            "SELECT customer, position FROM invoices WHERE tenant_id = %s AND invoice = %s",
+            f"SELECT customer, position FROM {TABLE} WHERE tenant_id = %s AND invoice = %s",
             (desk.tenant, f"i{number}"),
         )
         ((customer, _),) = await found.fetchall()
-    as_of = await row_as_of(
-        runtime.store, Invoices, desk.context, f"i{number}", 10**9, vault=runtime.vault
-    )
+    as_of = await row_as_of(runtime, Invoices, desk.context, f"i{number}", 10**9)
     assert isinstance(as_of, InvoiceRow)
     assert as_of.customer is not None
     assert f'"name":"{as_of.customer.name}"' in customer
@@ -100,7 +103,7 @@ async def test_who_is_forgotten_reads_as_the_blank_and_others_as_before(
     assert (after.total, after.number, after.customer_code) == (before.total, "1", "C7")
     assert await living_keys(desk, look) == 1
     ((shown,),) = look(
-        f"SELECT i::text FROM invoices AS i WHERE tenant_id = '{desk.tenant}' AND number = '1'"
+        f"SELECT i::text FROM {TABLE} AS i WHERE tenant_id = '{desk.tenant}' AND number = '1'"
     )
     assert "12345678Z" not in shown
 
@@ -194,12 +197,12 @@ async def test_a_key_that_was_not_destroyed_for_a_crash_is_destroyed_later(
     # The process that forgot is gone. The one that destroys dies in the midst of it.
     with suppress(asyncio.CancelledError):
         async with tenant_transaction(runtime.pool, desk.tenant) as connection:
-            folded = await destroy_keys(connection, desk.tenant, 0, done.position)
+            folded = await DestroyKeys()(connection, desk.tenant, 0, done.position)
             assert folded.events == 1
             raise asyncio.CancelledError
     assert await living_keys(desk, look) == 1
     assert await name_in_fold(desk) is FORGOTTEN  # Though its key still lies there.
-    await Projector(runtime.pool, *projections(runtime.vault)).catch_up()
+    await Projector(runtime.pool, runtime.vault).catch_up()
     assert await living_keys(desk, look) == 0
 
 
@@ -217,7 +220,7 @@ async def test_a_rebuild_gives_the_rows_that_forgetting_left(
     await desk.forget("C1")
     await desk.record("30", "C1", "Name 30")
     await project()
-    rows = f"SELECT * FROM invoices WHERE tenant_id = '{desk.tenant}' ORDER BY invoice"
+    rows = f"SELECT * FROM {TABLE} WHERE tenant_id = '{desk.tenant}' ORDER BY invoice"
     before = look(rows)
     blank = [each for each in before if "[forgotten]" in str(each)]
     assert (len(before), len(blank)) == (31, 10)
@@ -242,10 +245,10 @@ async def test_without_the_master_key_nothing_is_read_written_or_lost(
         with pytest.raises(Unavailable) as unavailable:
             await bus.fold(desk.tenant, Number.at(number="1"))
         assert unavailable.value.code == code
-        await Projector(runtime.pool, *projections(vault)).catch_up()
+        await Projector(runtime.pool, vault).catch_up()
         ((error,),) = look(
             f"SELECT error FROM projection_cursor"
-            f" WHERE tenant_id = '{desk.tenant}' AND projection = 'invoices'"
+            f" WHERE tenant_id = '{desk.tenant}' AND projection = '{INVOICES}'"
         )
         assert error.startswith(code)
     assert look("SELECT * FROM subject_key ORDER BY tenant_id, subject") == before
@@ -324,7 +327,7 @@ async def test_a_user_who_is_forgotten_can_not_log_in_and_has_no_address_anywher
     await runtime.bus.execute(forget, system.context)
     await project()
     assert await door.user(Email(email)) is None
-    for table in (*EVERYWHERE, "users"):
+    for table in (*EVERYWHERE, table_name(Users)):
         assert not [text for (text,) in look(f"SELECT t::text FROM {table} AS t") if email in text]
 
 
@@ -350,10 +353,10 @@ async def test_a_projection_that_can_not_open_a_text_stops_there_and_says_why(
     with psycopg.connect(admin, autocommit=True) as connection:
         lost = "DELETE FROM subject_key WHERE tenant_id = %s AND subject = 'customer_code:C8'"
         connection.execute(lost, (desk.tenant,))
-        await Projector(runtime.pool, *projections(Vault(runtime.vault._keys))).catch_up()
+        await Projector(runtime.pool, Vault(runtime.vault._keys)).catch_up()
         failed = connection.execute(
             "SELECT position, failed_position, error FROM projection_cursor"
-            " WHERE tenant_id = %s AND projection = 'invoices'",
+            f" WHERE tenant_id = %s AND projection = '{INVOICES}'",
             (desk.tenant,),
         ).fetchone()
     assert failed is not None

@@ -16,8 +16,9 @@ import msgspec
 
 from adapters.access import owner_permissions
 from adapters.access.passwords import hash_password
-from adapters.postgres.projector import Projector, consumer_names, projections
-from adapters.postgres.queries_time import wait_for
+from adapters.postgres.models.moments import wait_for
+from adapters.postgres.projecting.consumers import consumer_names
+from adapters.postgres.projecting.projector import Projector
 from adapters.redis.hub import HeadMoved
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings
@@ -76,7 +77,7 @@ async def until_projected(runtime: Runtime, tenant: TenantId, position: int) -> 
 async def projecting(settings: Settings) -> AsyncIterator[Runtime]:
     """Run a projector that hears the hints of others, and lend its runtime."""
     async with open_runtime(settings) as runtime, runtime.hub.listen() as news:
-        projector = Projector(runtime.pool, *projections(runtime.vault))
+        projector = Projector(runtime.pool, runtime.vault)
 
         async def hear() -> None:
             while True:

@@ -96,7 +96,8 @@ async def test_health_needs_no_credential(stranger: httpx.AsyncClient) -> None:
 async def test_ready_names_its_checks(stranger: httpx.AsyncClient) -> None:
     answer = await stranger.get("/ready")
     assert answer.status_code == 200
-    checks = dict.fromkeys(("database", "redis", "migrations", "projector"), "ok")
+    names = ("database", "redis", "migrations", "projections", "projector")
+    checks = dict.fromkeys(names, "ok")
     assert answer.json() == {"status": "ok", "checks": checks}
 
 

@@ -47,7 +47,7 @@ def test_it_lives_without_its_servers_and_says_that_they_are_away(
         )
     assert ready.status_code == 503
     failing = [name for name, found in ready.json()["checks"].items() if found != "ok"]
-    assert failing == ["database", "redis", "migrations", "projector"]
+    assert failing == ["database", "redis", "migrations", "projections", "projector"]
     assert (login.status_code, login.json()["code"]) == (503, "redis.unavailable")
     assert "hidden" not in (tmp_path / "log").read_text()
 

@@ -1,0 +1,143 @@
+"""Rows of read models in PostgreSQL: loaded and written in bulk, one statement each."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from psycopg import sql
+
+from adapters.postgres.connections import Connection
+from adapters.postgres.models.search import search_text
+from adapters.postgres.models.tables import SEARCH, Column, columns_of
+from adapters.postgres.models.versions import table_name
+from domain.ids import TenantId
+from projections.kernel import ReadModel, Row, columns_with_hints
+
+_encoder = msgspec.json.Encoder()
+
+
+class Table(Struct, frozen=True):
+    """The statements of one read model, on its table or on another of the same shape."""
+
+    model: type[ReadModel[Any]]
+    load: bytes
+    upsert: bytes
+    delete: bytes
+
+
+def table_of(model: type[ReadModel[Any]], name: str | None = None) -> Table:
+    """Write the statements for *model*, on the table *name* if it is not that of its version."""
+    columns = columns_of(model.row)
+    table, key = sql.Identifier(name or table_name(model)), sql.Identifier(model.key)
+    fields = [sql.Identifier(c.name) for c in columns if not c.derived]
+    names = [sql.Identifier(name) for name in _stored_names(model)]
+    return Table(
+        model=model,
+        load=sql.SQL("SELECT {} FROM {} WHERE tenant_id = %s AND {} = ANY (%b::text[])")
+        .format(sql.SQL(", ").join(fields), table, key)
+        .as_bytes(),
+        upsert=sql.SQL(
+            "INSERT INTO {table} (tenant_id, {names}, position)"
+            " SELECT %s, * FROM unnest({arrays}, %b::bigint[])"
+            " ON CONFLICT (tenant_id, {key}) DO UPDATE SET {sets}, position = excluded.position"
+        )
+        .format(
+            table=table,
+            names=sql.SQL(", ").join(names),
+            arrays=sql.SQL(", ").join(_arrays(model)),
+            key=key,
+            sets=sql.SQL(", ").join(
+                sql.SQL("{0} = excluded.{0}").format(n) for n in names if n != key
+            ),
+        )
+        .as_bytes(),
+        delete=sql.SQL("DELETE FROM {} WHERE tenant_id = %s AND {} = ANY (%b::text[])")
+        .format(table, key)
+        .as_bytes(),
+    )
+
+
+def _stored_names(model: type[ReadModel[Any]]) -> list[str]:
+    return [*(c.name for c in columns_of(model.row)), *([SEARCH] if model.search else [])]
+
+
+def _arrays(model: type[ReadModel[Any]]) -> list[sql.Composed | sql.SQL]:
+    arrays: list[sql.Composed | sql.SQL] = [
+        sql.SQL("%b::text[]::{}[]" if _as_text(c) else "%b::{}[]").format(sql.SQL(c.type))
+        for c in columns_of(model.row)
+    ]
+    return [*arrays, *([sql.SQL("%b::text[]")] if model.search else [])]
+
+
+async def load_rows(
+    connection: Connection, table: Table, tenant: TenantId, keys: Iterable[str]
+) -> dict[str, Row]:
+    """Read the rows of some keys; those that are not there are left out."""
+    cursor = await connection.execute(table.load, (tenant, list(keys)))
+    decode, place = row_decoder(table.model.row), _key_place(table.model)
+    return {record[place]: decode(record) for record in await cursor.fetchall()}
+
+
+async def write_rows(
+    connection: Connection,
+    table: Table,
+    tenant: TenantId,
+    rows: dict[str, Row | None],
+    positions: dict[str, int],
+) -> None:
+    """Write rows by key, with the position that made each what it is; None deletes."""
+    gone = [key for key, row in rows.items() if row is None]
+    kept = [(key, row) for key, row in rows.items() if row is not None]
+    if gone:
+        await connection.execute(table.delete, (tenant, gone))
+    if kept:
+        columns = [
+            [_stored(column, getattr(row, column.name)) for _, row in kept]
+            for column in columns_of(table.model.row)
+        ]
+        if table.model.search:
+            columns.append([search_text(table.model, row) for _, row in kept])
+        moved = [positions[key] for key, _ in kept]
+        await connection.execute(table.upsert, (tenant, *columns, moved))
+
+
+@cache
+def row_decoder(row: type[Row]) -> Callable[[Sequence[Any]], Row]:
+    """Make a function that builds a row of a record of its columns."""
+    columns = [column for column in columns_of(row) if not column.derived]
+    hints = columns_with_hints(row)
+    nested = {c.name: msgspec.json.Decoder(hints[c.name]) for c in columns if c.is_json}
+
+    def decode(record: Sequence[Any]) -> Row:
+        return row(
+            **{
+                column.name: nested[column.name].decode(value)
+                if column.is_json and value is not None
+                else value
+                for column, value in zip(columns, record, strict=False)
+            }
+        )
+
+    return decode
+
+
+def _stored(column: Column, value: object) -> object:
+    if value is None:
+        return None
+    if column.is_json:
+        return _encoder.encode(value).decode()
+    if _as_text(column):
+        text = value if isinstance(value, str) else str(value)
+        return text.replace("\x00", "\ufffd")  # PostgreSQL has no text with a NUL.
+    return value
+
+
+def _as_text(column: Column) -> bool:
+    """Tell whether a column travels as text: psycopg is slower in making its binary form."""
+    return column.type in {"text", "json", "numeric", "date"}
+
+
+def _key_place(model: type[ReadModel[Any]]) -> int:
+    return [c.name for c in columns_of(model.row)].index(model.key)

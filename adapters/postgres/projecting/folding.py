@@ -1,0 +1,152 @@
+"""One batch of a read model: the rows that it touches are read, folded and written in bulk."""
+
+from collections.abc import Collection, Iterable, Sequence
+from time import perf_counter
+from typing import Any
+
+from msgspec import Struct
+
+from adapters.postgres.connections import Connection
+from adapters.postgres.models.rows import Table, load_rows, write_rows
+from adapters.postgres.projecting.forgetting import forget
+from adapters.postgres.projecting.news import (
+    FoldingFailed,
+    News,
+    concerns,
+    opened,
+    read_news,
+)
+from application import codec
+from application.vault import Vault
+from domain.ids import TenantId
+from domain.kernel import Event
+from projections.kernel import ReadModel, Row, events_of
+
+
+class Folded(Struct, frozen=True, kw_only=True):
+    """How far a batch came, how many events it held, and the time that it took."""
+
+    position: int
+    events: int
+    failure: FoldingFailed | None = None
+    fold_seconds: float = 0.0
+    write_seconds: float = 0.0
+
+
+class _Touched(Struct, frozen=True, kw_only=True):
+    """The rows that events made, the last that touched each, and how many there were."""
+
+    rows: dict[str, Row | None]
+    positions: dict[str, int]
+    events: int
+    failure: FoldingFailed | None
+
+
+def stored_names(model: type[ReadModel[Any]]) -> frozenset[str]:  # Any: of any row.
+    """Name the events that *model* understands, as the log may hold them."""
+    return frozenset(codec.stored_names(events_of(model)))
+
+
+async def fold_batch(
+    connection: Connection, table: Table, tenant: TenantId, *, after: int, until: int, vault: Vault
+) -> Folded:
+    """Fold the next events after *after*, up to *until*, inside the caller's transaction."""
+    names = stored_names(table.model)
+    news = await read_news(connection, tenant, after=after, until=until, names=names, vault=vault)
+    return await fold_news(connection, table, tenant, news, after=after, vault=vault)
+
+
+async def fold_news(
+    connection: Connection,
+    table: Table,
+    tenant: TenantId,
+    news: News,
+    *,
+    after: int,
+    vault: Vault,
+    skipped: Collection[int] = (),
+) -> Folded:
+    """Fold what is new to a model that came up to *after*; what an operator skipped is left out."""
+    names = stored_names(table.model)
+    if news.forgetting is not None and news.reached > after:
+        failure = await forget(
+            connection, table, tenant, news.forgetting, position=news.reached, vault=vault
+        )
+        if failure is not None:
+            return Folded(position=news.reached - 1, events=0, failure=failure)
+    mine = [
+        item
+        for item in news.items
+        if item.position > after and concerns(item, names) and item.position not in skipped
+    ]
+    broken = next((n for n, item in enumerate(mine) if item.failure is not None), len(mine))
+    events = [(item.position, opened(item.event)) for item in mine[:broken]]
+    failure = mine[broken].failure if broken < len(mine) else None
+    began = perf_counter()
+    touched = await _touch(connection, table, tenant, events, failure)
+    folded = perf_counter()
+    await write_rows(connection, table, tenant, touched.rows, touched.positions)
+    failure = touched.failure
+    return Folded(
+        position=news.reached if failure is None else failure.position - 1,
+        events=touched.events,
+        failure=failure,
+        fold_seconds=folded - began,
+        write_seconds=perf_counter() - folded,
+    )
+
+
+async def fold_events(
+    connection: Connection,
+    table: Table,
+    tenant: TenantId,
+    events: Sequence[tuple[int, Event]],
+    failure: FoldingFailed | None,
+) -> tuple[int, FoldingFailed | None]:
+    """Fold events into the rows there are; return how many, and why no more."""
+    touched = await _touch(connection, table, tenant, events, failure)
+    await write_rows(connection, table, tenant, touched.rows, touched.positions)
+    return touched.events, touched.failure
+
+
+async def _touch(
+    connection: Connection,
+    table: Table,
+    tenant: TenantId,
+    events: Sequence[tuple[int, Event]],
+    failure: FoldingFailed | None,
+) -> _Touched:
+    """Load the rows that events touch, and fold."""
+    touches, failure = _touches(table.model, events, failure)
+    keys = {key for *_, touched in touches for key in touched}
+    rows: dict[str, Row | None] = {}
+    if keys:
+        rows |= await load_rows(connection, table, tenant, keys)
+    positions: dict[str, int] = {}
+    folded = 0
+    for position, event, touched in touches:
+        try:
+            changed = {key: table.model.fold(rows.get(key), event, key) for key in touched}
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded and shown.
+            failure = FoldingFailed(position, error)
+            break
+        rows |= changed
+        positions |= dict.fromkeys(touched, position)
+        folded += 1
+    written = {key: rows[key] for key in positions}
+    return _Touched(rows=written, positions=positions, events=folded, failure=failure)
+
+
+def _touches(
+    model: type[ReadModel[Any]],
+    events: Iterable[tuple[int, Event]],
+    failure: FoldingFailed | None,
+) -> tuple[list[tuple[int, Event, tuple[str, ...]]], FoldingFailed | None]:
+    """Name the rows that each event touches, up to one for which that can't be said."""
+    found: list[tuple[int, Event, tuple[str, ...]]] = []
+    for position, event in events:
+        try:
+            found.append((position, event, model.keys(event)))
+        except Exception as error:  # noqa: BLE001 - as where events are folded.
+            return found, FoldingFailed(position, error)
+    return found, failure

@@ -1,0 +1,1 @@
+"""Webhooks as they are sent: from the log to addresses outside."""

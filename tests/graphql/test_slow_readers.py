@@ -1,0 +1,144 @@
+"""Readers that take nothing in: little is held for them, and then they are disconnected."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Sequence
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from litestar import Litestar
+from litestar.datastructures import State
+from msgspec.structs import replace
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from adapters import following
+from adapters.following import pages
+from adapters.graphql import sockets
+from adapters.graphql.http import graphql_handlers
+from adapters.rest import serve
+from adapters.runtime import Runtime
+from application.ports import StoredEvent
+from domain.ids import TenantId
+from tests.graphql.client import Client
+from tests.rest.api import free_port
+
+HEAVY = 24
+LINE = {"description": "x" * 1_000, "quantity": "1", "unitPrice": "1"}
+EVENTS = "subscription { events { position data } }"
+
+
+@pytest.fixture
+async def server(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[uvicorn.Server]:
+    """Serve on a port that was taken as `asiento api` takes its own."""
+    monkeypatch.setattr(serve, "STUCK_SECONDS_MAX", 1)
+    listener = serve._listen(replace(runtime.settings, port=free_port()))
+    assert listener is not None
+    app = Litestar([*graphql_handlers()], state=State({"runtime": runtime}), openapi_config=None)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    serving = asyncio.create_task(server.serve([listener]))
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it.
+        await asyncio.sleep(0.01)
+    yield server
+    server.should_exit = True
+    await serving
+    listener.close()
+
+
+async def heavy_log(
+    client: Client, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> list[StoredEvent]:
+    """Fill a log with more than sockets hold; return what is opened of it from now on."""
+    for number in range(HEAVY):
+        await client.record(f"L-{number}", lines=[LINE] * 400)
+    opened: list[StoredEvent] = []
+    reveal = runtime.vault.reveal
+
+    async def noted(tenant: TenantId, stored: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+        opened.extend(stored)
+        return await reveal(tenant, stored)
+
+    monkeypatch.setattr(runtime.vault, "reveal", noted)
+    return opened
+
+
+def narrow(port: int) -> socket.socket:
+    """Connect with little room for what comes."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    raw.connect(("127.0.0.1", port))
+    return raw
+
+
+def ask(client: Client, port: int) -> socket.socket:
+    """Subscribe by server-sent events, and read nothing."""
+    raw = narrow(port)
+    body = json.dumps({"query": EVENTS})
+    named = {
+        "Host": "localhost",
+        "Content-Type": "application/json",
+        "Accept": "text/event-stream",
+        "Content-Length": len(body),
+        **client.headers,
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
+    raw.sendall(f"POST /graphql HTTP/1.1\r\n{head}\r\n{body}".encode())
+    return raw
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="The system has no such limit.")
+async def test_a_reader_of_server_sent_events_that_stands_still_is_disconnected(
+    client: Client, runtime: Runtime, server: uvicorn.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = await heavy_log(client, runtime, monkeypatch)
+    listening = len(runtime.hub._listeners)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    raw = await asyncio.to_thread(ask, client, port)
+    async with asyncio.timeout(20):
+        while not server.server_state.connections:  # noqa: ASYNC110 - as above.
+            await asyncio.sleep(0.01)
+        while server.server_state.connections or len(runtime.hub._listeners) > listening:  # noqa: ASYNC110 - as above.
+            await asyncio.sleep(0.05)
+    raw.close()
+    assert 0 < len(opened) < HEAVY
+
+
+async def test_little_is_held_for_a_websocket_that_stands_still(
+    client: Client, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "SEND_SECONDS_MAX", 0.3)
+    opened = await heavy_log(client, runtime, monkeypatch)
+    listening = len(runtime.hub._listeners)
+    raw = await asyncio.to_thread(narrow, urlsplit(client.url).port or 0)
+    async with connect(
+        client.url.replace("http", "ws", 1),
+        sock=raw,
+        additional_headers=client.headers,
+        subprotocols=[Subprotocol("graphql-transport-ws")],
+        compression=None,
+        max_queue=1,
+        ping_interval=None,
+        close_timeout=1,
+    ) as talk:
+        await talk.send(json.dumps({"type": "connection_init"}))
+        asked = {"type": "subscribe", "id": "1", "payload": {"query": EVENTS}}
+        await talk.send(json.dumps(asked))
+        async with asyncio.timeout(20):
+            while not opened or len(runtime.hub._listeners) > listening:  # noqa: ASYNC110 - as above.
+                await asyncio.sleep(0.05)
+    assert 0 < len(opened) < HEAVY
+
+
+async def test_a_page_weighs_little_however_heavy_its_events_are(
+    monkeypatch: pytest.MonkeyPatch, client: Client, runtime: Runtime
+) -> None:
+    monkeypatch.setattr(following, "PAGE_CHARACTERS", 10_000)
+    for number in range(5):
+        await client.record(f"P-{number}", lines=[LINE] * 4)
+    await client.record("P-5", lines=[LINE] * 30)
+    found = [len(page) async for page in pages(runtime.store.read(client.tenant.id))]
+    assert found == [3, 3]

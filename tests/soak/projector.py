@@ -1,0 +1,24 @@
+"""A projector process as in production, with one reaction more.
+
+The harness may have planted a fault in it.
+"""
+
+import os
+import sys
+from functools import partial
+
+from adapters.logging import configure_logging
+from adapters.settings import load_settings
+from adapters.worker.projector_process import project
+from adapters.worker.until_told import until_told
+from application.reactions import reactions
+from tests.soak.planted import VARIABLE, plant
+from tests.soak.reactions import NoteLeftFile
+
+if __name__ == "__main__":
+    settings = load_settings()
+    configure_logging(settings, "projector")
+    if planted := os.environ.get(VARIABLE):
+        plant(planted)
+    found = [*reactions().values(), NoteLeftFile]
+    sys.exit(until_told(settings, "projector", partial(project, found=found)))
