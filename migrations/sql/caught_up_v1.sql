@@ -2,9 +2,9 @@
 -- stood there when its table was made, and whatever is older than some seconds. A reader that
 -- stopped holds that up where another version came further, so that no deploy makes things worse;
 -- elsewhere it is an operator's business, and holds nothing up.
+-- The body is text, as the table of events gives its place to another when a log is partitioned.
 CREATE FUNCTION caught_up_v1(model text, number integer, system boolean) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
-BEGIN ATOMIC
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT NOT EXISTS (
         SELECT FROM log_head AS h
         JOIN read_model AS r ON r.name = model AND r.version = number
@@ -22,4 +22,4 @@ BEGIN ATOMIC
                 AND o.position >= c.failed_position
           ) END
     );
-END;
+$$;

@@ -5,13 +5,13 @@
 -- The time is the age of the first event that was not taken. It is looked up where the cursor
 -- has not moved for the longest, at no more than 1000 places. A consumer has failed, or waits for
 -- a version of the code that knows an event, or goes on.
+-- The body is text, as the table of events gives its place to another when a log is partitioned.
 CREATE FUNCTION standing_v1(consumers text[], system_consumers text[], most integer)
 RETURNS TABLE (
     consumer text, tenant_id uuid, logs bigint, events bigint, events_max bigint,
     seconds double precision, failed bigint, waiting bigint
 )
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
-BEGIN ATOMIC
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     WITH behind AS MATERIALIZED (
         SELECT name AS consumer, h.tenant_id, coalesce(c.position, 0) AS position,
                h.position - coalesce(c.position, 0) AS events, c.updated_at,
@@ -39,4 +39,4 @@ BEGIN ATOMIC
     SELECT o.consumer, o.tenant_id, 1, o.events, o.events, o.age,
            (o.stopped * (1 - o.waits))::bigint, o.waits::bigint
     FROM oldest AS o;
-END;
+$$;
