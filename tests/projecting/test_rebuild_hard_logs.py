@@ -55,6 +55,32 @@ async def test_what_an_operator_left_out_is_left_out_of_a_rebuild_too(
     assert numbers(office, desk) == ["R0", "R2"]
 
 
+async def test_what_was_left_out_as_nobody_can_read_it_is_not_read_by_a_rebuild_either(
+    desk: Desk, office: Office
+) -> None:
+    await write(desk, recorded(range(1)))
+    unreadable = NewEvent(
+        type="InvoiceRecorded",
+        tags=("invoice:r000000",),
+        data='{"invoice": 7}',
+        actor="user:ana",
+        correlation_id="request-1",
+        causation_id="request-1",
+    )
+    await desk.runtime.store.append(desk.tenant, Append(events=(unreadable,)))
+    await write(desk, recorded(range(2, 3)))
+    await project(desk)
+    ((_, failed),) = cursor(office, desk)
+    skip = "INSERT INTO skipped_event VALUES (%s, 'invoices', %s)"
+    office.execute(skip, desk.tenant, failed)
+    retry = "UPDATE projection_cursor SET failed_position = NULL, error = NULL WHERE tenant_id = %s"
+    office.execute(retry, desk.tenant)
+    await project(desk)
+    assert numbers(office, desk) == ["R0", "R2"]
+    assert (await office.rebuild(tenant=desk.tenant)).verified
+    assert numbers(office, desk) == ["R0", "R2"]
+
+
 async def test_where_the_live_rows_stopped_the_new_ones_stop_too(
     desk: Desk, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

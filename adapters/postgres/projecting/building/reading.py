@@ -78,18 +78,23 @@ class Reader:
         """
         rows = copied_rows(self._connection, self._statement(piece))
         while chunk := list(islice(rows, CHUNK_EVENTS)):
-            events, sealed = self._decoded(chunk)
-            if sealed:
-                events = self._opened(piece, events)
-            yield [each for each in events if each[0] not in skipped] if skipped else events
+            events, sealed = self._decoded(chunk, skipped)
+            yield self._opened(piece, events) if sealed else events
 
-    def _decoded(self, rows: Sequence[bytes]) -> tuple[list[tuple[int, Event]], bool]:
-        """Read some rows; tell whether there is something to be opened in them."""
+    def _decoded(
+        self, rows: Sequence[bytes], skipped: Collection[int]
+    ) -> tuple[list[tuple[int, Event]], bool]:
+        """Read some rows; tell whether there is something to be opened in them.
+
+        What was left out may be so as nobody can read it.
+        """
         events: list[tuple[int, Event]] = []
         header, text_at, decoders = HEADER.unpack_from, HEADER.size, self._decoders
         sealed = False
         for row in rows:
             _, _, position, length = header(row)
+            if position in skipped:
+                continue
             end = text_at + length
             decode, retired = decoders[row[text_at:end]]
             data = row[end + LENGTH_BYTES :]
