@@ -149,6 +149,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         """The instance's folder, absolute."""
         return self.asiento_data.expanduser().absolute()
 
+    @property
+    def owner_url(self) -> str:
+        """The login that owns the schema; empty where the servers are not named yet."""
+        return self.database_admin_url or self.database_url or ""
+
 
 class Setting(Struct, frozen=True, kw_only=True):
     """One setting as `asiento settings` lists it."""

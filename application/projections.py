@@ -1,6 +1,9 @@
 """Projections as operators may act on them. Nobody else may: it reaches into all surfaces."""
 
 from application.kernel import Exposed
-from domain.projections import SkipEvent
+from domain.projections import SkipEvent, UnskipEvent
 
-COMMANDS = (Exposed(command=SkipEvent, permission="projections.event.skip", system=True),)
+COMMANDS = tuple(
+    Exposed(command=command, permission="projections.event.skip", system=True)
+    for command in (SkipEvent, UnskipEvent)
+)

@@ -72,6 +72,7 @@ class _Kept(Struct, frozen=True):
         return None if cipher is None else (generation, cipher)
 
 
+_NOTHING_KEPT: Final = _Kept(0, {})
 _Known: TypeAlias = dict[str, _Kept]
 _Wanted: TypeAlias = dict[str, set[int]]
 """The generations of the keys that are asked for, by subject; none named: the current one."""
@@ -278,10 +279,15 @@ def _wanted(events: Iterable[Event]) -> tuple[_Wanted, _Seals]:
     wanted: _Wanted = {}
     seals: _Seals = {}
     for event in events:
-        found = [(t, seal) for _, t in _personal_texts(event) if (seal := seal_of(t)) is not None]
-        if found and (subject := subject_of(event)) is not None:
-            seals.update(found)
-            wanted.setdefault(subject, set()).update(seal.generation for _, seal in found)
+        subject: str | None = None
+        for name in personal_fields(type(event)):
+            text: str | None = getattr(event, name)
+            if text is None or (seal := seal_of(text)) is None:
+                continue
+            subject = subject or subject_of(event)
+            if subject is not None:
+                seals[text] = seal
+                wanted.setdefault(subject, set()).add(seal.generation)
     return wanted, seals
 
 
@@ -320,34 +326,40 @@ def _destroyed(subject: str) -> SealBroken:
 def _opened(tenant: TenantId, event: Event, known: _Known, seals: _Seals) -> Event:
     """Return *event* itself where nothing in it is sealed or blank."""
     texts: dict[str, str] = {}
+    subject = ""
     for name in personal_fields(type(event)):
-        text = getattr(event, name)
+        text: str | None = getattr(event, name)
         if text is None or not text.startswith(MARK):
             continue
         if text == BLANK:
             texts[name] = FORGOTTEN
         elif (seal := seals.get(text) or seal_of(text)) is not None:
-            texts[name] = _opened_text(tenant, event, name, seal, known)
+            subject = subject or subject_of(event) or ""
+            kept = known.get(subject, _NOTHING_KEPT)
+            try:
+                cipher = kept.ciphers[seal.generation]
+                about = _about(tenant, subject, event, name)
+                texts[name] = _opened_text(cipher, seal, about)
+            except (KeyError, InvalidTag) as error:
+                if seal.generation in kept.destroyed:
+                    raise _destroyed(subject) from None
+                raise _broken(event, name, subject, error) from error
     return replace(event, **texts) if texts else event
 
 
-def _opened_text(tenant: TenantId, event: Event, name: str, seal: Seal, known: _Known) -> str:
-    subject = subject_of(event) or ""
-    if subject in known and seal.generation in known[subject].destroyed:
-        raise _destroyed(subject)
-    try:
-        cipher = known[subject].ciphers[seal.generation]
-        if cipher is None:
-            return FORGOTTEN
-        about = _about(tenant, subject, event, name)
-        return cipher.decrypt(seal.nonce, seal.hidden, about).decode()
-    except (KeyError, InvalidTag) as error:
-        told = "there is no such key" if isinstance(error, KeyError) else "it was changed"
-        raise SealBroken(
-            "privacy.seal_broken",
-            f"{name} of a {type(event).__name__} about {subject} can't be opened: {told}.",
-            hint="Verify the log, and restore the table subject_key if rows of it were lost.",
-        ) from error
+def _opened_text(cipher: AESGCM | None, seal: Seal, about: bytes) -> str:
+    if cipher is None:
+        return FORGOTTEN
+    return cipher.decrypt(seal.nonce, seal.hidden, about).decode()
+
+
+def _broken(event: Event, name: str, subject: str, error: Exception) -> SealBroken:
+    told = "there is no such key" if isinstance(error, KeyError) else "it was changed"
+    return SealBroken(
+        "privacy.seal_broken",
+        f"{name} of a {type(event).__name__} about {subject} can't be opened: {told}.",
+        hint="Verify the log, and restore the table subject_key if rows of it were lost.",
+    )
 
 
 def _about(tenant: TenantId, subject: str, event: Event, name: str) -> bytes:

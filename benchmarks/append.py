@@ -6,13 +6,11 @@ Usage for some cases alone: ``python -m benchmarks.append --only 256,series [--q
 
 import argparse
 import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from time import perf_counter
 from typing import Final
 
 from benchmarks.appending import bloat, bulk, growth, peers, series, speed, verifying
-from benchmarks.appending.limits import limits_table
+from benchmarks.appending.cases import asked_for, measured
 from benchmarks.appending.server import measured_server
 from benchmarks.appending.turns import FULL, QUICK, Bench, Findings
 from benchmarks.support.report import Report, show
@@ -37,33 +35,14 @@ CASES: Final[Mapping[str, Callable[[Bench], Findings]]] = {
 
 
 def measure(*, quick: bool, only: Sequence[str] = ()) -> Report:
-    found: list[Findings] = []
     with measured_server() as server:
         bench = Bench(server=server, pace=QUICK if quick else FULL, quick=quick)
-        for name in only or CASES:
-            begun = perf_counter()
-            findings = CASES[name](bench)
-            found.append(findings)
-            values = ", ".join(f"{case.value:.3g}" for case in findings.cases)
-            took = f"{perf_counter() - begun:.0f} s"
-            print(f"append: {name}: {values} ({took})", file=sys.stderr, flush=True)
-    return Report(
-        cases=[case for findings in found for case in findings.cases],
-        tables=[
-            limits_table(turns for findings in found for turns in findings.turns),
-            *(table for findings in found for table in findings.tables),
-        ],
-    )
+        return measured("append", CASES, bench, only)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.append", description=__doc__)
-    parser.add_argument("--only", default="", help=f"some of {','.join(CASES)}; unset: all")
-    parser.add_argument("--quick", action="store_true", help="every case, but shorter")
-    arguments = parser.parse_args()
-    only = [name for name in arguments.only.split(",") if name]
-    if unknown := set(only) - set(CASES):
-        parser.error(f"There is no case {', '.join(sorted(unknown))}.")
+    arguments, only = asked_for(parser, CASES)
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)  # Either unwinds; nothing is left behind.
     print(show("append", measure(quick=arguments.quick, only=only)), flush=True)

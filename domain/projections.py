@@ -29,7 +29,18 @@ class EventSkipped(Event):
     reason: str
 
 
-SkipEvents: TypeAlias = EventSkipped
+class EventUnskipped(Event):
+    """An operator took the skip of an event back, for code that can fold it."""
+
+    tenant: Key[TenantId]
+    projection: Key[ProjectionName]  # The name of a read model: nothing else can be made anew.
+    version: int  # Of the read model that could fold it.
+    position: int
+    event_type: str
+    reason: str
+
+
+SkipEvents: TypeAlias = EventSkipped | EventUnskipped
 
 
 class Skips(State):
@@ -38,7 +49,12 @@ class Skips(State):
     places: frozenset[tuple[str, int]] = frozenset()
 
     def evolve(self, event: SkipEvents) -> "Skips":
-        return Skips(places=self.places | {(event.projection, event.position)})
+        place = (event.projection, event.position)
+        match event:
+            case EventSkipped():
+                return Skips(places=self.places | {place})
+            case EventUnskipped():
+                return Skips(places=self.places - {place})
 
 
 class SkipEvent(Command):
@@ -57,6 +73,31 @@ class SkipEvent(Command):
     def decide(self, skips: Skips) -> Iterator[SkipEvents]:
         if (self.projection, self.position) not in skips.places:
             yield EventSkipped(
+                tenant=self.tenant,
+                projection=self.projection,
+                version=self.version,
+                position=self.position,
+                event_type=self.event_type,
+                reason=self.reason,
+            )
+
+
+class UnskipEvent(Command):
+    """Leave an event out of a read model no more. Of one that is not left out, nothing happens."""
+
+    tenant: TenantId
+    projection: ProjectionName
+    version: int
+    position: int
+    event_type: str
+    reason: Reason
+
+    def boundary(self) -> tuple[Boundary[Skips]]:
+        return (Skips.at(tenant=self.tenant),)
+
+    def decide(self, skips: Skips) -> Iterator[SkipEvents]:
+        if (self.projection, self.position) in skips.places:
+            yield EventUnskipped(
                 tenant=self.tenant,
                 projection=self.projection,
                 version=self.version,

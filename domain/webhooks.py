@@ -108,17 +108,6 @@ class WebhookTestRequested(Event):
     endpoint: Key[EndpointId]
 
 
-WebhookEvent: TypeAlias = (
-    WebhookRegistered
-    | WebhookChanged
-    | WebhookPaused
-    | WebhookResumed
-    | WebhookSecretRotated
-    | WebhookRemoved
-    | WebhookReplayRequested
-    | WebhookRetryRequested
-    | WebhookTestRequested
-)
 EndpointEvent: TypeAlias = (
     WebhookRegistered
     | WebhookChanged
@@ -126,6 +115,11 @@ EndpointEvent: TypeAlias = (
     | WebhookResumed
     | WebhookSecretRotated
     | WebhookRemoved
+)
+"""What an endpoint is and becomes; the others only ask for something to be sent."""
+
+WebhookEvent: TypeAlias = (
+    EndpointEvent | WebhookReplayRequested | WebhookRetryRequested | WebhookTestRequested
 )
 
 

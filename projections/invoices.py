@@ -19,7 +19,7 @@ from domain.invoicing import (
     kind_of,
 )
 from domain.kernel import Value
-from domain.money import EXACT, product, rounded, total
+from domain.money import EXACT, product, rounded
 from projections.kernel import Indexed, ReadModel, Row, derived
 
 PER_CENT: Final = Decimal("0.01")
@@ -105,9 +105,10 @@ class Invoices(ReadModel[InvoiceRow]):
 
 def net_and_tax(lines: Iterable[Billed], currency: str) -> tuple[Decimal, Decimal]:
     """Sum net and tax, each rounded once; tax by rate, as it is declared."""
-    by_rate = base_and_tax(lines, currency)
-    net = rounded(total(base for base, _ in by_rate.values()), currency)
-    return net, rounded(total(tax for _, tax in by_rate.values()), currency)
+    net = tax = NOTHING
+    for base, tax_on_it in base_and_tax(lines, currency).values():
+        net, tax = EXACT.add(net, base), EXACT.add(tax, tax_on_it)
+    return rounded(net, currency), rounded(tax, currency)
 
 
 def base_and_tax(lines: Iterable[Billed], currency: str) -> dict[Decimal, tuple[Decimal, Decimal]]:

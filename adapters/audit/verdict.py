@@ -6,7 +6,7 @@ A log that is whole in itself may still be another than there was, or be gone.
 from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from adapters.audit.chain import Problem
 from adapters.audit.log import Verified
@@ -47,16 +47,7 @@ def judge(
 
     *verified* has been compared with the anchored head where the log is there.
     """
-    found = Verdict(
-        tenant=verified.tenant,
-        slug=slug,
-        events=verified.events,
-        ok=verified.ok,
-        first_bad=verified.first_bad,
-        problem=verified.problem,
-        reason=verified.reason,
-        head=verified.head,
-    )
+    found = Verdict(**asdict(verified), slug=slug)
     head = find_head(anchor, TenantId(verified.tenant))
     if noted is not None and found.ok:
         found = _compared(found, noted)

@@ -6,6 +6,7 @@ Every step may be broken off at any point, and asked for again.
 import asyncio
 import shutil
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -109,7 +110,7 @@ def remove(slug: str, /, *, archive: ReadableFile, yes: bool = False) -> Result:
                 hint="Keep the archive safe, then say --yes.",
             )
         with bar("remove") as advance:
-            gone = await asyncio.to_thread(remove_log, _admin(runtime), checked, advance)
+            gone = await asyncio.to_thread(remove_log, runtime.settings.owner_url, checked, advance)
         await asyncio.to_thread(_remove_files, runtime, owner.tenant, archive)
         await _note(runtime, NoteRemoval, tenant=owner.tenant, **noted)
         rows = sum(gone.rows.values())
@@ -151,9 +152,8 @@ def restore(
             note = NoteRestoration(tenant=header.tenant, **noted)
             vouched = await _vouched(runtime, note, evidence)
         with bar("restore") as advance:
-            done = await asyncio.to_thread(
-                restore_log, _admin(runtime), file, checked, reopen=reopen, on_progress=advance
-            )
+            bring = partial(restore_log, reopen=reopen, on_progress=advance)
+            done = await asyncio.to_thread(bring, runtime.settings.owner_url, file, checked)
         await _note_return(runtime, newcomer, done, reopen, tenant=header.tenant, **noted)
         await runtime.hub.announce({TenantId(header.tenant): end.events})
         return _restored(header, done, vouched, noted)
@@ -319,10 +319,6 @@ def _refuse_the_instance(tenant: TenantId) -> None:
             "The log of the instance itself can't be closed, removed or put back.",
             hint="Name a tenant; the instance as a whole is restored from a backup.",
         )
-
-
-def _admin(runtime: Runtime) -> str:
-    return runtime.settings.database_admin_url or runtime.settings.database_url or ""
 
 
 def _remove_files(runtime: Runtime, tenant: TenantId, archive: Path) -> None:

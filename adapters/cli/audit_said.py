@@ -64,16 +64,16 @@ def anchor_named(evidence: Evidence | None) -> dict[str, Any] | None:  # Any: of
     }
 
 
-def broken(slug: str, done: Exported) -> str:
-    """Say of an export that the log it holds was changed."""
-    return f"The log of {slug} was changed at event {done.first_bad}: {done.reason}"
+def broken(slug: str, found: Exported | Verdict) -> str:
+    """Say of a log, or of an export, that it was changed."""
+    return f"The log of {slug} was changed at event {found.first_bad}: {found.reason}"
 
 
 def _said(found: Verdict) -> str:
     if found.problem == "unanchored":
         return f"The log of {found.slug} is whole in itself, and no more is proved. {found.reason}"
     if not found.ok:
-        return f"The log of {found.slug} was changed at event {found.first_bad}: {found.reason}"
+        return broken(found.slug, found)
     if found.removed is not None:
         return _gone(found.slug, found.removed)
     if found.events == 0:

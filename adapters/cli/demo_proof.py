@@ -36,8 +36,7 @@ async def tamper(runtime: Runtime) -> tuple[Verified, Verified]:
     Returns what was found while the byte was changed, and after it was put back.
     """
     tenant = await _scratch_tenant(runtime)
-    url = runtime.settings.database_url or ""
-    admin_url = runtime.settings.database_admin_url or url
+    url, admin_url = runtime.settings.database_url or "", runtime.settings.owner_url
 
     def prove() -> tuple[Verified, Verified]:
         with _changed(admin_url, tenant):

@@ -67,9 +67,7 @@ def _told(check: Callable[[Settings], str], settings: Settings) -> str:
 
 def _database(settings: Settings) -> str:
     """Connect, and see that every migration was run."""
-    runtime_url = settings.database_url or ""
-    admin_url = settings.database_admin_url or runtime_url
-    pending = migrate(admin_url, runtime_url, check=True).pending
+    pending = migrate(settings.owner_url, settings.database_url or "", check=True).pending
     return f"migrations are pending: {', '.join(pending)}" if pending else OK
 
 

@@ -77,6 +77,7 @@ GROUPS: Final = {
             "list": ("projection_states:list_all", "How far each projection is, by tenant."),
             "retry": ("projection_states:retry", "Let one that failed try its event again."),
             "skip": ("projection_states:skip", "Leave the event out that one failed at."),
+            "unskip": ("projection_states:unskip", "Leave an event out no more."),
             "rebuild": ("projections:rebuild", "Fold a read model anew from its events."),
             "status": ("projections:status", "How far rebuilds are, and what came of them."),
             "abort": ("projections:abort", "Break off a rebuild; the old rows go on serving."),

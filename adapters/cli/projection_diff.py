@@ -11,7 +11,7 @@ from adapters.cli.session import find_log, operator, with_runtime
 from adapters.history import find_model
 from adapters.postgres.models.conditions import Model
 from adapters.postgres.models.differences import Differences, Span, differences
-from adapters.postgres.models.moments import Log, open_log, position_at, read_as_of
+from adapters.postgres.models.moments import open_log, position_at, read_as_of
 from adapters.postgres.models.queries import FIRST_MAX, checked_first
 from adapters.runtime import Runtime
 from application.errors import Malformed, NotFound
@@ -49,7 +49,7 @@ def diff(
         owner = await find_log(runtime, tenant)
         model = _model(name, owner)
         log = await open_log(runtime, model, owner)
-        span = await _span(log, from_, to)
+        span = await _span(runtime, owner, from_, to)
         found = await differences(log, model, span, first=checked_first(first), behind=after)
         about = {"name": model.name, "tenant": owner, "from": span.before, "to": span.after}
         document = {**about, "rows": found.rows, "next": found.next}
@@ -69,11 +69,12 @@ def _model(name: str, owner: TenantId) -> Model:
     return model
 
 
-async def _span(log: Log, from_: str, to: str | None) -> Span:
-    before = await position_at(log, read_as_of(from_))
-    after = (
-        await log.store.head(log.tenant) if to is None else await position_at(log, read_as_of(to))
-    )
+async def _span(runtime: Runtime, tenant: TenantId, from_: str, to: str | None) -> Span:
+    before = await position_at(runtime, tenant, read_as_of(from_))
+    if to is None:
+        after = await runtime.store.head(tenant)
+    else:
+        after = await position_at(runtime, tenant, read_as_of(to))
     if after < before:
         raise Malformed(
             "query.bad_moment",

@@ -1,4 +1,4 @@
-"""`asiento projections list`, `retry` and `skip`: how far each is, and the ways on at an event."""
+"""`asiento projections list`, `retry`, `skip` and `unskip`: how far each is, and the ways on."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,6 +15,8 @@ from adapters.postgres.projecting.mending import Stopped
 from adapters.postgres.projecting.mending import retry as retry_at
 from adapters.postgres.projecting.mending import skip as skip_at
 from adapters.postgres.projecting.standing import Progress, Status, find_progress
+from adapters.postgres.projecting.unskipping import Unskipped, place_of
+from adapters.postgres.projecting.unskipping import unskip as unskip_at
 from adapters.runtime import Runtime
 from domain.ids import SYSTEM_TENANT, TenantId
 
@@ -109,6 +111,42 @@ def skip(
     stopped = with_runtime(work)
     said = f"{stopped.name} leaves event {stopped.position} ({stopped.event_type}) out, for ever."
     return Result(document=stopped, people=(said,))
+
+
+def unskip(
+    name: str,
+    /,
+    *,
+    tenant: LogOption,
+    position: Annotated[int, Parameter(help="The event, by its place in that log.")],
+    reason: Annotated[str, Parameter(help="It stays in the log: name nobody in it.")],
+) -> Result:
+    """Leave an event out of a read model no more, where there is code now that can fold it.
+
+    Rows that were folded without it stay as they are until a rebuild. Who took the skip back, and
+    why, stands in the log of `system`.
+
+    Args:
+        name: The read model, such as `invoices`.
+        tenant: The log that the event is in.
+        position: The event.
+        reason: Why it belongs into the rows.
+
+    """
+
+    async def work(runtime: Runtime) -> Unskipped:
+        place = place_of(name, await find_log(runtime, tenant), position)
+        return await unskip_at(runtime, place, reason, operator(SYSTEM_TENANT))
+
+    done = with_runtime(work)
+    said = f"{done.name} leaves event {done.position} ({done.event_type}) out no more."
+    way = (
+        f"Its rows were folded without it: `asiento projections rebuild {done.name}"
+        f" --tenant {tenant}` brings it into them."
+        if done.rebuild
+        else "It has not come to it yet, and takes it when it does."
+    )
+    return Result(document=done, people=(said, way))
 
 
 def failed_in(found: Sequence[Listed]) -> list[str]:

@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from adapters.cli.output import Result, Table, counted, moment, progress
 from adapters.cli.session import look_up_tenant, with_servers
@@ -69,7 +69,7 @@ def _watched(settings: Settings, name: str, owner: TenantId | None, asked: Asked
 
         return asyncio.run(
             run_rebuild(
-                _url(settings),
+                settings.owner_url,
                 name,
                 owner,
                 keyring=open_keyring(settings),
@@ -150,16 +150,10 @@ def drop_old(name: str, /) -> Result:
     return Result(document={"name": name, "dropped": True}, people=(said,))
 
 
-def _with_task(name: str, act: Callable[[Task], Awaitable[T]]) -> T:
+def _with_task(name: str, act: Callable[[Task], Coroutine[Any, Any, T]]) -> T:
     def work(settings: Settings) -> T:
-        task = Task(
-            id=0, url=_url(settings), name=name, schema=PUBLIC, keyring=open_keyring(settings)
-        )
-
-        async def run() -> T:
-            return await act(task)
-
-        return asyncio.run(run())
+        url, keyring = settings.owner_url, open_keyring(settings)
+        return asyncio.run(act(Task(id=0, url=url, name=name, schema=PUBLIC, keyring=keyring)))
 
     return with_servers(work)
 
@@ -183,7 +177,3 @@ def _room(settings: Settings) -> Room | None:
     if load_settings().database_url:
         return None
     return Room(folder=find_places(settings).home, spare_bytes=settings.rebuild_spare_bytes)
-
-
-def _url(settings: Settings) -> str:
-    return settings.database_admin_url or settings.database_url or ""

@@ -14,7 +14,7 @@ def versions() -> Result:
     """
 
     def work(settings: Settings) -> Result:
-        found = list_versions(_admin_url(settings))
+        found = list_versions(settings.owner_url)
         columns = ("NAME", "VERSION", "STATUS", "MADE", "BUILT", "SEEN", "SIZE")
         return Result(document=found, people=(Table(columns, [_shown(each) for each in found]),))
 
@@ -31,15 +31,11 @@ def drop(name: str, version: int, /) -> Result:
     """
 
     def work(settings: Settings) -> Result:
-        gone = drop_version(_admin_url(settings), name, version)
+        gone = drop_version(settings.owner_url, name, version)
         said = f"Dropped version {gone.version} of {gone.name}, {_size(gone.size_bytes)}."
         return Result(document=gone, people=(said,))
 
     return with_servers(work)
-
-
-def _admin_url(settings: Settings) -> str:
-    return settings.database_admin_url or settings.database_url or ""
 
 
 def _shown(each: Kept) -> tuple[object, ...]:

@@ -1,12 +1,13 @@
 """`asiento reactions`: what events lead to by themselves, what was refused, and doing it again."""
 
 from datetime import datetime
-from typing import Annotated, Final, LiteralString
+from typing import Annotated, LiteralString
 
 from cyclopts import Parameter
 from msgspec import Struct
 
 from adapters.audit.registry import all_owners
+from adapters.cli.failures import FAILED
 from adapters.cli.options import LogOption
 from adapters.cli.output import Result, Table, counted, moment
 from adapters.cli.session import find_log, with_runtime
@@ -22,7 +23,6 @@ LETTERS: LiteralString = """
 SELECT reaction, position, code, message, refused_at FROM dead_letter
 WHERE tenant_id = %s AND (%s::text IS NULL OR reaction = %s) ORDER BY reaction, position
 """
-FAILED: Final = 1
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -176,4 +176,4 @@ async def _letters(
 ) -> list[tuple[str, int, str, str, datetime]]:
     async with tenant_transaction(runtime.pool, tenant) as connection:
         found = await connection.execute(LETTERS, (tenant, reaction, reaction))
-        return [(n, p, c, m, at) for n, p, c, m, at in await found.fetchall()]
+        return await found.fetchall()

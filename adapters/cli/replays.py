@@ -25,9 +25,8 @@ def replay(file: ReadableFile, /, *, into: str | None = None) -> Result:
     """
 
     def work(settings: Settings) -> Replayed:
-        url = settings.database_admin_url or settings.database_url or ""
         with bar("replay") as advance:
-            return asyncio.run(run_replay(url, file, into, advance))
+            return asyncio.run(run_replay(settings.owner_url, file, into, advance))
 
     settings = prepare()
     done = work(settings) if settings.database_url else with_servers(work)

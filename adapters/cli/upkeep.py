@@ -18,11 +18,9 @@ def migrate(*, check: bool = False, partitions: int | None = None) -> Result:
     from adapters.postgres.migrate import migrate as run_migrations  # noqa: PLC0415 - slow.
 
     def work(settings: Settings) -> Result:
-        runtime_url = settings.database_url or ""
-        admin_url = settings.database_admin_url or runtime_url
         done = run_migrations(
-            admin_url,
-            runtime_url,
+            settings.owner_url,
+            settings.database_url or "",
             check=check,
             partitions=partitions,
             kept_days=settings.read_model_version_days,

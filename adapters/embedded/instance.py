@@ -66,8 +66,7 @@ def _named(settings: Settings) -> Settings | None:
         if instance and _agree(settings, instance):
             return with_urls(settings, _urls(instance))
         if settings.database_url and settings.redis_url:
-            admin = settings.database_admin_url or settings.database_url
-            return replace(settings, database_admin_url=admin)
+            return replace(settings, database_admin_url=settings.owner_url)
         if holder(settings.data) is None or time.monotonic() > deadline:
             return None
         time.sleep(POLL_SECONDS)

@@ -56,8 +56,7 @@ class Servers:
         if self._postgres:
             database_url, admin_url = self._postgres.url, self._postgres.admin_url
         else:
-            database_url = given.database_url or ""
-            admin_url = given.database_admin_url or database_url
+            database_url, admin_url = given.database_url or "", given.owner_url
         redis_url = self._valkey.url if self._valkey else given.redis_url or ""
         return Urls(database_url=database_url, admin_database_url=admin_url, redis_url=redis_url)
 

@@ -12,6 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from adapters.postgres.connections import Pool
+from adapters.postgres.models.versions import read_consumer
 from adapters.postgres.projecting.standing import Behind, Standing, Webhooks, look
 
 LOOK_SECONDS: Final = 5.0
@@ -46,7 +47,7 @@ class Overlook:
 
 def standing_figures(standing: Standing, consumers: Consumers) -> Iterator[Metric]:
     """Write a look as gauges. Every projection has its totals, those that are current too."""
-    names = sorted({name.partition("@")[0] for each in consumers for name in each})
+    names = sorted({read_consumer(name)[0] for each in consumers for name in each})
     found = {each.name: each for each in standing.totals}
     yield CounterMetricFamily(
         "asiento_events_appended", "Events of all logs.", value=standing.events

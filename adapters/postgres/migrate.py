@@ -145,8 +145,8 @@ def _upgrade(admin_url: str, connection: Connection) -> None:
         _run_revisions(admin_url)
         connection.execute("GRANT SELECT ON schema_version TO asiento_app")
     with connection.transaction():
-        for model in read_models().values():
-            _declare(connection, model)
+        for name in _models_pending(connection):
+            _declare(connection, read_models()[name])
 
 
 def _run_revisions(admin_url: str) -> None:
@@ -168,14 +168,6 @@ def _run_revisions(admin_url: str) -> None:
 
 def _declare(connection: Connection, model: type[ReadModel[Any]]) -> None:
     """Make the table of a version of *model* that is new here; the projector then fills it."""
-    found = connection.execute(
-        "SELECT shape FROM read_model WHERE name = %s AND version = %s",
-        (model.name, model.version),
-    ).fetchone()
-    if found is not None:
-        if found != (shape_of(model),):
-            raise _changed_in_place(model)
-        return
     connection.execute(create_table(model, table_name(model)))
     connection.execute("SELECT forget_cursors_v1(%s)", (consumer_of(model),))
     connection.execute(

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from adapters.keyring import KEY_BYTES, Keyring
 from adapters.postgres.connections import Connection, Pool, tenant_transaction
+from adapters.postgres.models.versions import read_consumer
 from adapters.postgres.projecting.building.keeping import empty_former
 from adapters.postgres.projecting.folding import Folded
 from application.codec import decode_data
@@ -270,7 +271,7 @@ async def list_subjects(
             forgotten_at=forgotten_at,
             destroyed_at=destroyed_at,
             pending=tuple(
-                name.partition("@")[0] if name in consumers else name for name in pending
+                read_consumer(name)[0] if name in consumers else name for name in pending
             ),
         )
         for subject, generation, created_at, forgotten_at, destroyed_at, pending in rows

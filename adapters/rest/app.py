@@ -21,6 +21,7 @@ from adapters.rest.login import login
 from adapters.rest.metrics import metrics
 from adapters.rest.problems import HANDLERS as PROBLEMS
 from adapters.rest.routes import rest_handlers
+from adapters.rest.segments import KeysWithSlashes
 from adapters.runtime import open_runtime
 from adapters.settings import Settings
 from adapters.worker.readers import reader_names
@@ -40,7 +41,7 @@ def make_app(settings: Settings) -> Litestar:
             Router(
                 "/api/v1",
                 route_handlers=rest_handlers(),
-                middleware=[Authentication],
+                middleware=[KeysWithSlashes(), Authentication],
                 security=[{"bearer": []}],
             ),
             *graphql_handlers(),

@@ -15,7 +15,7 @@ from litestar.datastructures import State
 from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from adapters.rest.problems import documented
@@ -40,8 +40,8 @@ MEANINGS: Final = {
 }
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key",
+    HeaderParameter(
+        name="Idempotency-Key",
         max_length=KEY_LENGTH_MAX,
         description="Sent again with the same request, it gets the first result again.",
     ),
@@ -128,7 +128,7 @@ def _function(exposed: Exposed, in_path: list[str]) -> Any:  # noqa: ANN401 - it
         "request": CommandRequest,
         "idempotency_key": IdempotencyKey,
         **_data(body),
-        **dict.fromkeys(in_path, str),
+        **dict.fromkeys(in_path, FromPath[str]),
     }
     return with_signature(run, command.__name__, hints, result_of(command))
 
@@ -148,7 +148,7 @@ def _data(body: type[Struct] | None) -> dict[str, Any]:  # Any: an annotation.
     if body is None:
         return {}
     needed = any(each.required for each in structs.fields(body))
-    return {"data": body if needed else body | None}
+    return {"data": JSONBody[body] if needed else JSONBody[body | None]}  # type: ignore[misc,valid-type] # Made of the command.
 
 
 def _given(data: Struct | None) -> dict[str, object]:

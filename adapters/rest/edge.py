@@ -10,6 +10,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from adapters.rest.segments import hold_slashes
 from application.kernel import new_id
 from application.ports import Clock
 
@@ -43,6 +44,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _given_id(scope) or new_id(self._clock.now())
+        hold_slashes(scope)
         if scope["path"].startswith(OLD_PREFIX):
             scope["path"] = NEW_PREFIX + scope["path"].removeprefix(OLD_PREFIX)
         with bound_contextvars(request_id=request_id):

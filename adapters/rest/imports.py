@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import State, UploadFile
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
 from adapters.postgres.models.queries import get_row
@@ -54,7 +54,9 @@ class RowPage(Struct, frozen=True, kw_only=True):
     request_max_body_size=UPLOAD_BYTES_MAX,
 )
 async def ingest(
-    request: Request[Context, str, State], batch: str, idempotency_key: IdempotencyKey = None
+    request: Request[Context, str, State],
+    batch: FromPath[str],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[result_of(IngestRows)]:  # type: ignore[valid-type] # Made of the command.
     runtime: Runtime = request.app.state.runtime
     exposed = exposed_commands()[IngestRows]
@@ -78,7 +80,7 @@ async def ingest(
     responses=READ_ERRORS,
 )
 async def get_batch(
-    request: Request[Context, str, State], batch: str, at_least: AtLeast = None
+    request: Request[Context, str, State], batch: FromPath[str], at_least: AtLeast = None
 ) -> ImportBatchRow:
     runtime: Runtime = request.app.state.runtime
     await wait_until(runtime, ImportBatches, request.user, at_least)
@@ -99,10 +101,10 @@ async def get_batch(
 )
 async def list_rows_of_batch(
     request: Request[Context, str, State],
-    batch: str,
-    status: Literal["all", "rejected"] = "all",
-    first: Annotated[int, Parameter(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS,
-    after: str | None = None,
+    batch: FromPath[str],
+    status: FromQuery[Literal["all", "rejected"]] = "all",
+    first: Annotated[int, QueryParameter(ge=1, le=PAGE_ROWS_MAX)] = PAGE_ROWS,
+    after: FromQuery[str | None] = None,
 ) -> RowPage:
     await get_batch.fn(request, batch)  # Who may not see the batch may not see its rows.
     runtime: Runtime = request.app.state.runtime

@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import Request, post
 from litestar.datastructures import State
+from litestar.params import JSONBody
 
 from adapters.access.login import AccessToken, Credentials, log_in
 from adapters.rest.problems import documented
@@ -18,6 +19,6 @@ from adapters.rest.problems import documented
     tags=["access"],
     responses=documented(400, 401, 429, 503),
 )
-async def login(request: Request[Any, Any, State], data: Credentials) -> AccessToken:
+async def login(request: Request[Any, Any, State], data: JSONBody[Credentials]) -> AccessToken:
     address = request.client.host if request.client else ""
     return await log_in(request.app.state.runtime, data, address)

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
 from adapters.postgres.models.conditions import SEARCHED, WORDS, filterable
@@ -34,30 +34,30 @@ TAG_LENGTH: Final = 32
 
 First: TypeAlias = Annotated[
     int | None,
-    Parameter(
-        query="first",
+    QueryParameter(
+        name="first",
         ge=1,
         le=FIRST_MAX,
         description=f"Rows of a page; {FIRST_DEFAULT} unless told.",
     ),
 ]
 After: TypeAlias = Annotated[
-    str | None, Parameter(query="after", description="The next of the page before.")
+    str | None, QueryParameter(name="after", description="The next of the page before.")
 ]
 OrderBy: TypeAlias = Annotated[
     str | None,
-    Parameter(query="order_by", description="A column, with a dash before it for descending."),
+    QueryParameter(name="order_by", description="A column, with a dash before it for descending."),
 ]
 AtLeast: TypeAlias = Annotated[
     int | None,
-    Parameter(
-        query="at_least", ge=0, description="Wait until the rows hold what stands at this position."
+    QueryParameter(
+        name="at_least", ge=0, description="Wait until the rows hold what stands at this position."
     ),
 ]
 AsOf: TypeAlias = Annotated[
     str | None,
-    Parameter(
-        query="as_of",
+    QueryParameter(
+        name="as_of",
         description="The row as it was, after this position or at this moment (ISO 8601).",
     ),
 ]
@@ -133,7 +133,7 @@ def _one(model: Model) -> HTTPRouteHandler:
             )
         return _answer(request, row)
 
-    hints = {"request": ReadRequest, "at_least": AtLeast, "as_of": AsOf, model.key: str}
+    hints = {"request": ReadRequest, "at_least": AtLeast, "as_of": AsOf, model.key: FromPath[str]}
     function = with_signature(run, f"get_{model.name}", hints, shown_type(model.row))
     return _get(model, f"/{{{model.key}:str}}", "Get one of", function)
 
@@ -195,7 +195,7 @@ def _filters(model: Model) -> Iterator[tuple[str, _Place]]:
 
 
 def _filter(column: str, comparison: str, query: str, kind: Any) -> tuple[str, _Place]:  # noqa: ANN401 - an annotation may be anything.
-    hint = Annotated[kind | None, Parameter(query=query)]
+    hint = Annotated[kind | None, QueryParameter(name=query)]
     place = _Place(column=column, comparison=comparison, query=query, hint=hint)
     return f"filter_{column}_{comparison}", place
 

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from litestar import Request, get
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
 from adapters.postgres.models.conditions import require
@@ -33,7 +33,7 @@ class DeadLetterPage(Struct, frozen=True, kw_only=True):
     tags=["webhooks"],
     responses=ERRORS,
 )
-async def get_delivery(request: Request[Context, str, State], endpoint: str) -> Delivery:
+async def get_delivery(request: Request[Context, str, State], endpoint: FromPath[str]) -> Delivery:
     require(request.user, READ)
     runtime: Runtime = request.app.state.runtime
     return await delivery_of(runtime.pool, request.user.tenant, endpoint)
@@ -48,9 +48,9 @@ async def get_delivery(request: Request[Context, str, State], endpoint: str) -> 
 )
 async def get_dead_letters(
     request: Request[Context, str, State],
-    endpoint: str,
-    first: Annotated[int, Parameter(ge=1, le=PAGE_MAX)] = PAGE,
-    after: Annotated[int, Parameter(ge=0)] = 0,
+    endpoint: FromPath[str],
+    first: Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)] = PAGE,
+    after: Annotated[int, QueryParameter(ge=0)] = 0,
 ) -> DeadLetterPage:
     require(request.user, READ)
     runtime: Runtime = request.app.state.runtime

@@ -6,14 +6,14 @@ sends it again, under the same id, and nothing is lost.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from adapters.runtime import Runtime
-from adapters.webhooks.ledger import Hold, list_letters
+from adapters.webhooks.ledger import DeadLetter, Hold, list_letters
 from adapters.webhooks.messages import message_of
 from adapters.webhooks.sending import Answer, Sender
 from application.codec import event_types
@@ -165,23 +165,27 @@ class Turn:
 
     async def _retry(self) -> None:
         """Send the dead letters, until one fails again or the turn is over."""
-        hold, runtime = self._hold, self._runtime
-        while not self._over:
-            letters = await list_letters(
-                runtime.pool, hold.tenant, hold.endpoint, after=0, limit=BATCH_EVENTS
-            )
-            for letter in letters:
-                at = letter.position
-                found = runtime.store.read(hold.tenant, after=at - 1, until=at)
-                events = [stored async for stored in found]
-                answer = await self._post(events[0]) if events else Answer()
-                if answer.error is not None:
-                    await hold.letter_failed(letter, answer)
-                    await hold.retried()
-                    return
-                await hold.letter_taken(letter.position)
-                if self._over:
-                    return
-            if not letters:
-                await hold.retried()
+        async for letter in self._letters():
+            if self._over:
                 return
+            answer = await self._post_at(letter.position)
+            if answer.error is not None:
+                await self._hold.letter_failed(letter, answer)
+                break
+            await self._hold.letter_taken(letter.position)
+        await self._hold.retried()
+
+    async def _letters(self) -> AsyncIterator[DeadLetter]:
+        """Give the dead letters there are; those that were taken are so no more."""
+        hold, pool = self._hold, self._runtime.pool
+        while letters := await list_letters(
+            pool, hold.tenant, hold.endpoint, after=0, limit=BATCH_EVENTS
+        ):
+            for letter in letters:
+                yield letter
+
+    async def _post_at(self, position: int) -> Answer:
+        """Post the event of a position; one that is not there any more counts as taken."""
+        found = self._runtime.store.read(self._hold.tenant, after=position - 1, until=position)
+        events = [stored async for stored in found]
+        return await self._post(events[0]) if events else Answer()

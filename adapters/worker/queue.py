@@ -7,6 +7,7 @@ import dramatiq
 import structlog
 from dramatiq.brokers.redis import RedisBroker
 from msgspec.json import Decoder
+from redis.exceptions import RedisError
 
 from adapters.postgres.connections import Connection
 from adapters.postgres.projecting.folding import Folded
@@ -43,7 +44,7 @@ def enqueue(broker: RedisBroker, tenant: TenantId, job: JobId, kind: str, subjec
     )
     try:
         broker.enqueue(message)
-    except dramatiq.errors.ConnectionError as error:
+    except RedisError as error:  # The broker has errors of its own, and raises those of Redis.
         raise Unavailable(
             "queue.unavailable", "Redis can't be reached.", hint="Jobs wait in the log."
         ) from error

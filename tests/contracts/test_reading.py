@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import tracemalloc
 
 import pytest
 
@@ -14,6 +15,7 @@ TYPES = ("Counted", "Moved", "Swept", "Added")
 TAGS = tuple(f"tag:{n}" for n in range(6))
 EVENTS = 80
 QUERIES = 100
+HEAVY = 500_000
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +23,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a page end every few events, so that streams have many."""
     monkeypatch.setattr(reading, "PAGE_EVENTS_FIRST", 2)
     monkeypatch.setattr(reading, "PAGE_EVENTS_MAX", 7)
+    monkeypatch.setattr(reading, "PAGE_BYTES", 100)
 
 
 def matches(new: NewEvent, query: list[QueryItem]) -> bool:
@@ -35,7 +38,10 @@ def some(chance: random.Random, of: tuple[str, ...], most: int) -> tuple[str, ..
 
 
 async def filled(store: EventStore, tenant: TenantId, chance: random.Random) -> list[NewEvent]:
-    events = [event(chance.choice(TYPES), *some(chance, TAGS, 4)) for _ in range(EVENTS)]
+    events = [
+        event(chance.choice(TYPES), *some(chance, TAGS, 4), data=f'"{"x" * chance.randint(0, 50)}"')
+        for _ in range(EVENTS)
+    ]
     await store.append(tenant, Append(events=tuple(events)))
     return events
 
@@ -116,11 +122,52 @@ async def test_a_stream_may_be_left_before_its_end(store: EventStore, tenant: Te
 async def test_heavy_events_come_one_after_another(
     store: EventStore, tenant: TenantId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "PAGE_CHARACTERS", 100_000)
-    heavy = [event(data=f'"{n}{"x" * 60_000}"') for n in range(9)]
+    monkeypatch.setattr(reading, "PAGE_EVENTS_FIRST", 500)
+    monkeypatch.setattr(reading, "PAGE_BYTES", 100_000)
+    heavy = [event(data=f'"{n}{"ñ" * 30_000}"') for n in range(9)]
     await store.append(tenant, Append(events=tuple(heavy)))
     stored = await all_of(store, tenant)
     assert [each.data for each in stored] == [each.data for each in heavy]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        [],
+        [QueryItem(tags=(BOLT,))],
+        [QueryItem(types=("Counted",))],
+        [QueryItem(types=("Counted",)), QueryItem(tags=(BOLT,))],
+    ],
+    ids=["all", "tag", "type", "type-or-tag"],
+)
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_no_more_is_held_than_a_page_weighs_and_its_last_event(
+    store: EventStore,
+    tenant: TenantId,
+    query: list[QueryItem],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    backwards: bool,
+) -> None:
+    """Light ones come first, so that the next page is taken for light as well."""
+    monkeypatch.setattr(reading, "PAGE_EVENTS_FIRST", 500)
+    monkeypatch.setattr(reading, "PAGE_EVENTS_MAX", 5_000)
+    monkeypatch.setattr(reading, "PAGE_BYTES", 2 * HEAVY)
+    light, heavy = event("Counted", BOLT), event("Counted", BOLT, data=f'"{"x" * HEAVY}"')
+    for _ in range(2):
+        await store.append(tenant, Append(events=(light,) * 600))
+        await store.append(tenant, Append(events=(heavy,) * 30))
+        await store.append(tenant, Append(events=(light,) * 600))
+    tracemalloc.start()
+    try:
+        count = 0
+        async for _ in store.read(tenant, query, backwards=backwards):
+            count += 1
+        _, held_bytes_max = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 2_460
+    assert held_bytes_max < 12 * HEAVY
 
 
 async def test_a_look_at_thousands_of_boundaries_is_one(

@@ -69,12 +69,12 @@ async def a_writer_is_killed(scene: Scene) -> None:
 
 
 async def backends_are_terminated(scene: Scene) -> None:
-    await _ask(scene.server, TERMINATE)
+    await ask(scene.server, TERMINATE)
 
 
 async def a_backend_is_killed(scene: Scene) -> None:
     """Kill -9 one backend: PostgreSQL then ends all others and recovers."""
-    pids = [row[0] for row in await _ask(scene.server, BACKENDS)]
+    pids = [row[0] for row in await ask(scene.server, BACKENDS)]
     if pids:
         with suppress(ProcessLookupError):
             os.kill(scene.random.choice(pids), signal.SIGKILL)
@@ -82,7 +82,7 @@ async def a_backend_is_killed(scene: Scene) -> None:
 
 async def a_backend_hangs(scene: Scene) -> None:
     """Stop one backend where it is, break the connections, and let it go on later."""
-    pids = [row[0] for row in await _ask(scene.server, BACKENDS)]
+    pids = [row[0] for row in await ask(scene.server, BACKENDS)]
     if pids:
         with suppress(ProcessLookupError):
             os.kill(pid := scene.random.choice(pids), signal.SIGSTOP)
@@ -103,18 +103,18 @@ async def postgresql_is_killed(scene: Scene) -> None:
 
 async def statements_time_out(scene: Scene) -> None:
     """Hold what an append needs for longer than a statement may take."""
-    await _ask(scene.server, SHORT_STATEMENTS)
+    await ask(scene.server, SHORT_STATEMENTS)
     scene.proxy.cut_all()
     await _hold(scene.server)
-    await _ask(scene.server, AS_BEFORE)
+    await ask(scene.server, AS_BEFORE)
     scene.proxy.cut_all()
 
 
 async def idle_connections_time_out(scene: Scene) -> None:
-    await _ask(scene.server, SHORT_IDLING)
+    await ask(scene.server, SHORT_IDLING)
     scene.proxy.cut_all()
     await asyncio.sleep(HELD_SECONDS)
-    await _ask(scene.server, AS_BEFORE)
+    await ask(scene.server, AS_BEFORE)
     scene.proxy.cut_all()
 
 
@@ -168,13 +168,13 @@ async def make_good(scene: Scene) -> None:
     scene.proxy.target_port = scene.server.port
     scene.proxy.disarm()
     await _until_it_answers(scene.server)
-    await _ask(scene.server, AS_BEFORE)
+    await ask(scene.server, AS_BEFORE)
     scene.proxy.cut_all()
 
 
 async def _until_it_answers(server: Server) -> None:
     while True:
-        if await _ask(server, "SELECT 1"):
+        if await ask(server, "SELECT 1"):
             return
         await asyncio.sleep(POLL_SECONDS)
 
@@ -187,7 +187,7 @@ async def _hold(server: Server) -> None:
             await asyncio.sleep(HELD_SECONDS)
 
 
-async def _ask(server: Server, statement: str) -> list[tuple[Any, ...]]:  # Any: any rows.
+async def ask(server: Server, statement: str) -> list[tuple[Any, ...]]:  # Any: any rows.
     """Ask the server, which may be away."""
     with suppress(psycopg.OperationalError):
         return await asyncio.to_thread(server.ask, statement)

@@ -4,15 +4,12 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Sequence
-from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
 from litestar import Litestar
 from litestar.datastructures import State
 from msgspec.structs import replace
-from websockets.asyncio.client import connect
-from websockets.typing import Subprotocol
 
 from adapters import following
 from adapters.following import pages
@@ -23,11 +20,11 @@ from adapters.runtime import Runtime
 from application.ports import StoredEvent
 from domain.ids import TenantId
 from tests.graphql.client import Client
+from tests.graphql.standing import EVENTS, narrow, standing_still
 from tests.rest.api import free_port
 
 HEAVY = 24
 LINE = {"description": "x" * 1_000, "quantity": "1", "unitPrice": "1"}
-EVENTS = "subscription { events { position data } }"
 
 
 @pytest.fixture
@@ -64,14 +61,6 @@ async def heavy_log(
 
     monkeypatch.setattr(runtime.vault, "reveal", noted)
     return opened
-
-
-def narrow(port: int) -> socket.socket:
-    """Connect with little room for what comes."""
-    raw = socket.socket()
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    raw.connect(("127.0.0.1", port))
-    return raw
 
 
 def ask(client: Client, port: int) -> socket.socket:
@@ -113,20 +102,7 @@ async def test_little_is_held_for_a_websocket_that_stands_still(
     monkeypatch.setattr(sockets, "SEND_SECONDS_MAX", 0.3)
     opened = await heavy_log(client, runtime, monkeypatch)
     listening = len(runtime.hub._listeners)
-    raw = await asyncio.to_thread(narrow, urlsplit(client.url).port or 0)
-    async with connect(
-        client.url.replace("http", "ws", 1),
-        sock=raw,
-        additional_headers=client.headers,
-        subprotocols=[Subprotocol("graphql-transport-ws")],
-        compression=None,
-        max_queue=1,
-        ping_interval=None,
-        close_timeout=1,
-    ) as talk:
-        await talk.send(json.dumps({"type": "connection_init"}))
-        asked = {"type": "subscribe", "id": "1", "payload": {"query": EVENTS}}
-        await talk.send(json.dumps(asked))
+    async with standing_still(client):
         async with asyncio.timeout(20):
             while not opened or len(runtime.hub._listeners) > listening:  # noqa: ASYNC110 - as above.
                 await asyncio.sleep(0.05)

@@ -1,10 +1,7 @@
 """WebSockets that do not behave: they are closed, and the code says why."""
 
 import asyncio
-import json
-import socket
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -13,9 +10,7 @@ from websockets.typing import Subprotocol
 
 from adapters.graphql import sockets
 from tests.graphql.client import Client
-
-PROTOCOL = "graphql-transport-ws"
-EVENTS = "subscription { events { position data } }"
+from tests.graphql.standing import PROTOCOL, standing_still
 
 
 async def read_to_the_end(talk: ClientConnection) -> int:
@@ -57,23 +52,6 @@ async def test_a_reader_that_stands_still_is_cut_off(
     line = {"description": "x" * 1_000, "quantity": "1", "unitPrice": "1"}
     for number in range(24):
         await client.record(f"L-{number}", lines=[line] * 400)
-    place = urlsplit(client.url)
-    raw = socket.socket()
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    raw.connect((place.hostname or "", place.port or 0))
-    address = client.url.replace("http", "ws", 1)
-    async with connect(
-        address,
-        sock=raw,
-        additional_headers=client.headers,
-        subprotocols=[Subprotocol(PROTOCOL)],
-        compression=None,
-        max_queue=1,
-        ping_interval=None,
-        close_timeout=1,
-    ) as talk:
-        await talk.send(json.dumps({"type": "connection_init"}))
-        asked = {"type": "subscribe", "id": "1", "payload": {"query": EVENTS}}
-        await talk.send(json.dumps(asked))
+    async with standing_still(client) as talk:
         await asyncio.sleep(3)
         assert await read_to_the_end(talk) < 24

@@ -1,6 +1,5 @@
 """Versions of the code: copies of our packages, changed, that run as processes of their own."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from adapters.embedded.servers import Urls
 from adapters.settings import Settings
 from projections.invoices import Invoices
 from tests.house.source import ROOT
-from tests.rest.api import free_port
+from tests.rest.api import environment, free_port
 
 PACKAGES: Final = ("domain", "application", "projections", "adapters", "migrations")
 INVOICES: Final = "projections/invoices.py"
@@ -158,15 +157,6 @@ def versions(code: Code) -> dict[int, str]:
     """Return the status of each version of invoices, as *code* sees it."""
     listed = code.run("projections", "versions")
     return {each["version"]: each["status"] for each in listed if each["name"] == "invoices"}
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    given = {
-        name.upper(): str(value)
-        for name, value in msgspec.structs.asdict(settings).items()
-        if value is not None
-    }
-    return {**os.environ, **given}
 
 
 def until(true: Any, seconds_max: float = SECONDS_MAX) -> None:  # noqa: ANN401 - anything callable.

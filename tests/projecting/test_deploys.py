@@ -12,7 +12,6 @@ from tests.projecting.code import (
     NEXT,
     THIS,
     Code,
-    code_of_today,
     draft,
     fold_anew,
     invoices,
@@ -36,16 +35,6 @@ def settings(urls: Urls, tmp_path: Path) -> Iterator[Settings]:
 async def tenant(settings: Settings) -> Tenant:
     async with projecting(settings) as runtime:
         return await make_tenant(runtime)
-
-
-@pytest.fixture
-def old(settings: Settings, tmp_path: Path) -> Code:
-    return code_of_today(tmp_path / "old", settings)
-
-
-@pytest.fixture
-def new(settings: Settings, tmp_path: Path) -> Code:
-    return code_of_today(tmp_path / "new", settings)
 
 
 def test_a_new_version_is_built_while_the_old_one_serves_and_is_there_to_go_back_to(

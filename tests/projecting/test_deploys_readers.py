@@ -8,7 +8,6 @@ import psycopg
 import pytest
 
 from adapters.embedded.servers import Urls
-from adapters.runtime import Runtime
 from adapters.settings import Settings
 from application.ports import Append, NewEvent
 from tests.conftest import new_database
@@ -59,21 +58,6 @@ def settings(urls: Urls, tmp_path: Path) -> Iterator[Settings]:
     """Lend each test a database of its own: what it leaves behind is other code's."""
     with new_database(urls) as own:
         yield settings_of(own, tmp_path / "data")
-
-
-@pytest.fixture
-def desk(runtime: Runtime) -> Desk:
-    return Desk(runtime)
-
-
-@pytest.fixture
-def old(settings: Settings, tmp_path: Path) -> Code:
-    return code_of_today(tmp_path / "old", settings)
-
-
-@pytest.fixture
-def new(settings: Settings, tmp_path: Path) -> Code:
-    return code_of_today(tmp_path / "new", settings)
 
 
 async def test_a_new_version_that_fails_where_the_old_one_did_not_is_never_switched_to(

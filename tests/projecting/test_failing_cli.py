@@ -84,6 +84,44 @@ async def test_a_skip_needs_a_reason_and_is_told_by_the_log_of_the_system(
     assert "No line was ever in it." in line
 
 
+async def test_a_skip_is_taken_back_with_a_reason_and_a_rebuild_brings_the_event_in(
+    asiento: Asiento, stuck: tuple[str, Office]
+) -> None:
+    slug, office = stuck
+    of = ("invoices", "--tenant", slug)
+    assert asiento("projections", "skip", *of, "--reason", "x").code == 0
+    await office.project()
+    unskip = ("projections", "unskip", *of, "--position", "1")
+    assert asiento(*unskip).code == 2
+    assert asiento(*unskip, "--reason", "").code == 2
+    why = ("--reason", "It was repaired.")
+    failing = asiento(*unskip, *why, "--json")
+    assert (failing.code, failing.json["error"]["code"]) == (1, "projections.still_failing")
+    office.change(1, data=office.data_of(2))
+    answer = asiento(*unskip, *why)
+    assert answer.out.startswith("invoices leaves event 1 (InvoiceDrafted) out no more.\n")
+    assert f"asiento projections rebuild invoices --tenant {slug}" in " ".join(answer.out.split())
+    again = asiento(*unskip, *why, "--json")
+    assert (again.code, again.json["error"]["code"]) == (1, "projections.not_skipped")
+    told = asiento("events", "--tenant", "system", "--type", "EventUnskipped").out
+    (line,) = [line for line in told.splitlines() if office.tenant in line]
+    assert '"actor":"cli:' in line
+    rebuilt = asiento("projections", "rebuild", *of, "--jobs", "1", "--json")
+    assert (rebuilt.code, rebuilt.json["events"]) == (0, 2)
+
+
+async def test_only_a_skip_of_a_read_model_of_a_tenant_is_taken_back(asiento: Asiento) -> None:
+    of = ("--position", "1", "--reason", "Why.", "--json")
+    for name, tenant, code in (
+        ("nothing", "system", "projections.absent"),
+        ("reaction:copies", "system", "projections.absent"),
+        ("invoices", "nobody", "tenants.absent"),
+        ("tenants", "system", "projections.not_skipped"),
+    ):
+        answer = asiento("projections", "unskip", name, "--tenant", tenant, *of)
+        assert (answer.code, answer.json["error"]["code"]) == (1, code)
+
+
 async def test_dead_letters_are_listed(asiento: Asiento, runtime: Runtime) -> None:
     slug = f"t-{uuid4().hex[:12]}"
     made = asiento("tenant", "create", slug, "--name", "Dead", "--country", "ES", "--json")

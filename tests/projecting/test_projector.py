@@ -11,7 +11,6 @@ from adapters.postgres.projecting.folding import Folded
 from adapters.postgres.projecting.lookout import Lookout
 from adapters.postgres.projecting.news import BATCH_EVENTS
 from adapters.postgres.projecting.projector import Projector
-from adapters.runtime import Runtime
 from application import codec
 from application.ports import Append, NewEvent
 from domain.ids import TenantId
@@ -43,11 +42,6 @@ class Heard:
     ) -> Folded:
         self.calls.append((after, head))
         return Folded(position=head, events=0)
-
-
-@pytest.fixture
-def desk(runtime: Runtime) -> Desk:
-    return Desk(runtime)
 
 
 async def cursors(desk: Desk) -> dict[str, tuple[int, int | None, str | None]]:

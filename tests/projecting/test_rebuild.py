@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from adapters.postgres.models.versions import consumer_of, table_name
 from adapters.postgres.projecting.building import reading, worker
-from adapters.postgres.projecting.building.folding import Rows
+from adapters.postgres.projecting.building.folding import fold_rows
 from adapters.postgres.projecting.building.rebuild import Room
 from adapters.runtime import Runtime
-from adapters.settings import Settings
 from application.errors import Conflict, NotFound
 from domain.invoicing import InvoiceEvent
 from domain.kernel import Event, Refused
 from projections.invoices import InvoiceRow, Invoices
-from projections.kernel import read_models
+from projections.kernel import ReadModel, Row, read_models
 from tests.privacy.conftest import Desk
 from tests.projecting.rebuilding import (
     INVOICES,
@@ -43,11 +43,6 @@ ODD = (
     "\u2028",
     "%s",
 )
-
-
-@pytest.fixture
-def office(settings: Settings, runtime: Runtime) -> Office:
-    return Office(settings, runtime.keyring)
 
 
 @pytest.fixture
@@ -208,13 +203,14 @@ async def test_a_wrong_row_is_found_and_the_old_ones_stay(
     desk: Desk, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = office.rows()
-    fold = Rows.fold
 
-    def wrong(rows: Rows, events: Sequence[tuple[int, Event]]) -> None:
-        fold(rows, events)
-        rows.rows = {k: replace(r, number="wrong") for k, r in rows.rows.items()}
+    def wrong(
+        model: type[ReadModel[Any]], events: Sequence[tuple[int, Event]]
+    ) -> tuple[dict[str, Row], list[int]]:
+        rows, positions = fold_rows(model, events)
+        return {key: replace(row, number="wrong") for key, row in rows.items()}, positions
 
-    monkeypatch.setattr(Rows, "fold", wrong)
+    monkeypatch.setattr(worker, "fold_rows", wrong)
     with pytest.raises(Conflict) as conflict:
         await office.rebuild()
     assert conflict.value.code == "projections.differs"

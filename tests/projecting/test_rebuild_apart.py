@@ -7,21 +7,10 @@ import pytest
 
 from adapters.postgres.models.versions import table_name
 from adapters.runtime import Runtime
-from adapters.settings import Settings
 from application.errors import Conflict, Malformed
 from projections.balances import CustomerBalances
 from tests.privacy.conftest import Desk
 from tests.projecting.rebuilding import INVOICES, Office, issued, project, recorded, write
-
-
-@pytest.fixture
-def office(settings: Settings, runtime: Runtime) -> Office:
-    return Office(settings, runtime.keyring)
-
-
-@pytest.fixture
-def desk(runtime: Runtime) -> Desk:
-    return Desk(runtime)
 
 
 async def test_the_rows_are_those_of_then(desk: Desk, runtime: Runtime, office: Office) -> None:

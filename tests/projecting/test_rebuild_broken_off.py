@@ -12,7 +12,6 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
-from msgspec.structs import asdict
 
 from adapters.postgres.connections import tenant_transaction
 from adapters.postgres.projecting.building import acts
@@ -24,6 +23,7 @@ from application.errors import Conflict, NotFound, Unavailable
 from domain.ids import SYSTEM_TENANT
 from tests.privacy.conftest import Desk
 from tests.projecting.rebuilding import INVOICES, Office, issued, project, recorded, write
+from tests.rest.api import environment
 
 WAIT_SECONDS = 30.0
 LOOK_SECONDS = 0.02
@@ -34,11 +34,6 @@ WHERE r.ended_at IS NULL AND p.done_at IS NOT NULL
 """
 CHECKOUT = Path(__file__).parents[2]
 SHADOW, FORMER = f"{INVOICES}__next", f"{INVOICES}__old"
-
-
-@pytest.fixture
-def office(settings: Settings, runtime: Runtime) -> Office:
-    return Office(settings, runtime.keyring)
 
 
 @pytest.fixture
@@ -72,7 +67,6 @@ async def standing_still(settings: Settings, step: str, reached: Path) -> AsyncI
 @asynccontextmanager
 async def started(settings: Settings, step: str, reached: Path) -> AsyncIterator[Process]:
     """Run a rebuild that would stand still at a step, and kill it at the end of the block."""
-    given = {name.upper(): str(value) for name, value in asdict(settings).items() if value}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -80,7 +74,7 @@ async def started(settings: Settings, step: str, reached: Path) -> AsyncIterator
         step,
         str(reached),
         cwd=CHECKOUT,
-        env={**os.environ, **given},
+        env=environment(settings),
     )
     try:
         yield process

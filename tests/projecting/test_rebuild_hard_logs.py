@@ -7,22 +7,11 @@ from adapters.postgres.projecting.building.rebuild import rebuild
 from adapters.postgres.projecting.building.shadow import make_indexes
 from adapters.postgres.projecting.building.task import Task
 from adapters.runtime import Runtime
-from adapters.settings import Settings
 from application.ports import Append, NewEvent
 from domain.invoicing import InvoiceEvent
 from projections.invoices import InvoiceRow, Invoices
 from tests.privacy.conftest import Desk
 from tests.projecting.rebuilding import INVOICES, Office, Rows, project, recorded, write
-
-
-@pytest.fixture
-def office(settings: Settings, runtime: Runtime) -> Office:
-    return Office(settings, runtime.keyring)
-
-
-@pytest.fixture
-def desk(runtime: Runtime) -> Desk:
-    return Desk(runtime)
 
 
 def cursor(office: Office, desk: Desk) -> Rows:

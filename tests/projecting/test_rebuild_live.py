@@ -1,7 +1,6 @@
 """While a rebuild runs, people read and write as ever: no half table, and no long wait."""
 
 import asyncio
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,22 +13,17 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
-from msgspec.structs import asdict
 
 from adapters.postgres.projecting.projector import Projector
 from adapters.runtime import Runtime
 from adapters.settings import Settings
 from tests.privacy.conftest import Desk
 from tests.projecting.rebuilding import INVOICES, Office, issued, project, recorded, write
+from tests.rest.api import environment
 
 CHECKOUT = Path(__file__).parents[2]
 REBUILDS = 3
 WAIT_SECONDS_MAX = 2.0
-
-
-@pytest.fixture
-def office(settings: Settings, runtime: Runtime) -> Office:
-    return Office(settings, runtime.keyring)
 
 
 @pytest.fixture
@@ -78,11 +72,10 @@ def reading(settings: Settings, desk: Desk) -> Iterator[Reader]:
 
 async def command(settings: Settings, *arguments: str) -> Any:  # noqa: ANN401 - what it says.
     """Run a command of the CLI, and return what it said."""
-    given = {name.upper(): str(value) for name, value in asdict(settings).items() if value}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "adapters.cli.main", "projections", *arguments, "--json"),
         cwd=CHECKOUT,
-        env={**os.environ, **given},
+        env=environment(settings),
         stdout=asyncio.subprocess.PIPE,
     )
     told, _ = await process.communicate()

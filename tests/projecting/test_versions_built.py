@@ -41,11 +41,6 @@ def admin(settings: Settings) -> Any:  # noqa: ANN401 - a connection, and the en
         connection.execute("TRUNCATE event, event_tag, log_head, subject_key")
 
 
-@pytest.fixture
-def desk(runtime: Runtime) -> Desk:
-    return Desk(runtime)
-
-
 async def recorded(desk: Desk, many: int = 3) -> Desk:
     for number in range(1, many + 1):
         await desk.record(str(number))

@@ -66,16 +66,16 @@ async def test_a_row_that_gathers_is_seen_as_it_was(
 
 
 async def test_a_moment_is_the_last_position_before_it(desk: Desk, log: Log) -> None:
-    assert await position_at(log, datetime.now(UTC)) == 0
+    assert await position_at(desk.runtime, desk.tenant, datetime.now(UTC)) == 0
     for number in range(1, 8):
         await desk.record(str(number))
     times = [stored.recorded_at async for stored in log.store.read(log.tenant)]
     instant = timedelta(microseconds=1)
     for place, time_ in enumerate(times, 1):
-        assert await position_at(log, time_) == place
-        assert await position_at(log, time_ - instant) == place - 1
-    assert await position_at(log, datetime.max.replace(tzinfo=UTC)) == 7
-    assert await position_at(log, datetime.min.replace(tzinfo=UTC)) == 0
+        assert await position_at(desk.runtime, desk.tenant, time_) == place
+        assert await position_at(desk.runtime, desk.tenant, time_ - instant) == place - 1
+    assert await position_at(desk.runtime, desk.tenant, datetime.max.replace(tzinfo=UTC)) == 7
+    assert await position_at(desk.runtime, desk.tenant, datetime.min.replace(tzinfo=UTC)) == 0
     assert await due(desk, times[1]) == Decimal("10.90")
 
 

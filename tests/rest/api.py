@@ -107,17 +107,22 @@ def api_process(settings: Settings, log: Path) -> Iterator[subprocess.Popen[byte
 
 
 def start(settings: Settings, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.rest.process"],
+            env=environment(settings),
+            stderr=file,
+        )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Write settings as a shell would export them, beside what is set already."""
     given = {
         name.upper(): str(value)
         for name, value in msgspec.structs.asdict(settings).items()
         if value is not None
     }
-    with log.open("ab") as file:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.rest.process"],
-            env={**os.environ, **given},
-            stderr=file,
-        )
+    return {**os.environ, **given}
 
 
 def await_answer(settings: Settings, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -6,26 +6,18 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from random import Random
-from typing import Any, Final, LiteralString, TypeAlias
+from typing import Final, TypeAlias
 
-import psycopg
 from msgspec import Struct
 
 from projections.kernel import read_models
+from tests.faults.faults import BACKENDS, TERMINATE, ask
 from tests.soak.processes import Projectors, Rebuilds
 from tests.soak.servers import Servers, stand_still
 
 STILL_SECONDS_MAX: Final = 2.0
 LONG_STILL_SECONDS: Final = 5.0
 KILL_AFTER_SECONDS_MAX: Final = 2.0
-BACKENDS: LiteralString = """
-SELECT pid FROM pg_stat_activity
-WHERE backend_type = 'client backend' AND usename = 'asiento' ORDER BY pid
-"""
-TERMINATE: LiteralString = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE backend_type = 'client backend' AND usename = 'asiento'
-"""
 
 
 class Scene(Struct, frozen=True):
@@ -66,14 +58,24 @@ async def valkey_stands_still(scene: Scene) -> None:
 
 
 async def connections_are_terminated(scene: Scene) -> None:
-    await _ask(scene, TERMINATE)
+    await ask(scene.servers.postgres, TERMINATE)
 
 
 async def postgresql_crashes(scene: Scene) -> None:
     """Kill -9 one backend: PostgreSQL then ends all others, and recovers what it had flushed."""
-    for pid in _one(scene, [row[0] for row in await _ask(scene, BACKENDS)]):
+    for pid in _one(scene, [row[0] for row in await ask(scene.servers.postgres, BACKENDS)]):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+async def postgresql_is_killed(scene: Scene) -> None:
+    """Kill -9 all of it: nobody is let in until it is there again."""
+    await asyncio.to_thread(scene.servers.kill_postgres)
+
+
+async def valkey_is_killed(scene: Scene) -> None:
+    """Kill -9 it: who listened hears nothing until it is there again."""
+    await asyncio.to_thread(scene.servers.kill_valkey)
 
 
 async def a_rebuild_begins(scene: Scene) -> None:
@@ -94,6 +96,8 @@ FAULTS: Final[dict[Fault, int]] = {
     valkey_stands_still: 3,
     connections_are_terminated: 2,
     postgresql_crashes: 2,
+    postgresql_is_killed: 1,
+    valkey_is_killed: 2,
     a_rebuild_begins: 3,
     a_rebuild_is_killed: 1,
 }
@@ -106,10 +110,3 @@ def _one(scene: Scene, pids: Sequence[int]) -> list[int]:
 
 def _while(scene: Scene, seconds_max: float) -> float:
     return scene.random.uniform(0.1, seconds_max)
-
-
-async def _ask(scene: Scene, statement: str) -> list[tuple[Any, ...]]:  # Any: any rows.
-    """Ask the server, which may be away."""
-    with suppress(psycopg.OperationalError):
-        return await asyncio.to_thread(scene.servers.postgres.ask, statement)
-    return []

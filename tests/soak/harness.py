@@ -19,6 +19,7 @@ from projections.kernel import read_models
 from tests.faults.model import Finding
 from tests.faults.writers import seeded
 from tests.soak.faults import FAULTS, Fault, Scene
+from tests.soak.hooks import Hooks, hooks
 from tests.soak.judging import Behind, behind, heads, judge
 from tests.soak.processes import DONE, KILLED, Processes, Projectors, Rebuilds
 from tests.soak.reactions import NoteLeftFile
@@ -54,6 +55,7 @@ class Report(Struct, frozen=True, kw_only=True):
     faults: Counter[str]
     rebuilds: Counter[str]
     projectors: int
+    messages: int
     findings: list[Finding]
 
     def lines(self) -> list[str]:
@@ -63,6 +65,7 @@ class Report(Struct, frozen=True, kw_only=True):
             f"stories: {_counts(self.told)}",
             f"commands: {_counts(self.said)}",
             f"faults: {_counts(self.faults)}; {self.projectors} projectors were started",
+            f"messages: {self.messages} were taken",
             f"rebuilds: {_counts(self.rebuilds) or 'none'}",
             f"findings: {_counts(Counter(each.kind for each in self.findings)) or 'none'}",
             *(f"  {each.kind}: {each.text}" for each in self.findings[:40]),
@@ -83,18 +86,16 @@ async def run(
     with servers(folder / "instance") as hurt:
         configure_logging(hurt.settings, "soak")
         processes = Processes(hurt.settings, folder)
-        projectors = Projectors(processes, PROJECTORS, planted)
-        rebuilds = Rebuilds(processes)
+        projectors, rebuilds = Projectors(processes, PROJECTORS, planted), Rebuilds(processes)
         scene = Scene(hurt, projectors, rebuilds, seeded(f"{seed} faults"))
         try:
-            async with open_runtime(hurt.settings) as runtime:
-                writer = Writer(runtime, seeded(f"{seed} writes"))
-                await writer.open_books()
-                # It begins at the heads, and here they are where nothing was written yet.
-                await begin_readers(runtime, [NoteLeftFile])
-                async with projectors.kept():
-                    await _for(seconds, _write(writer), _break(scene, faults, happened))
-                    findings = await _judged(runtime, scene)
+            async with (
+                open_runtime(hurt.settings) as runtime,
+                hooks(seeded(f"{seed} hooks")) as outside,
+            ):
+                writer = Writer(runtime, seeded(f"{seed} writes"), outside)
+                work = _for(seconds, _write(writer), _break(scene, faults, happened))
+                findings = await _soaked(runtime, scene, writer, work)
                 events = sum((await heads(runtime)).values())
         finally:
             processes.end()
@@ -107,8 +108,21 @@ async def run(
         faults=happened,
         rebuilds=rebuilds.ended,
         projectors=projectors.started,
+        messages=outside.count,
         findings=findings,
     )
+
+
+async def _soaked(
+    runtime: Runtime, scene: Scene, writer: Writer, work: Coroutine[None, None, None]
+) -> list[Finding]:
+    """Do the *work* before projectors, and judge what came of it."""
+    await writer.open_books()
+    # It begins at the heads, and here they are where nothing was written yet.
+    await begin_readers(runtime, [NoteLeftFile])
+    async with scene.projectors.kept():
+        await work
+        return await _judged(runtime, scene, writer.hooks)
 
 
 async def _for(seconds: float, *work: Coroutine[None, None, None]) -> None:
@@ -125,8 +139,9 @@ async def _write(writer: Writer) -> None:
     async def client(chance: Random) -> None:
         while True:
             (story,) = chance.choices(list(STORIES), list(STORIES.values()))
-            await story(writer, chance.choice(writer.tenants))
-            writer.told[story.__name__.replace("_", " ")] += 1
+            with suppress(Unavailable):  # What a story looks up by itself may be away as well.
+                await story(writer, chance.choice(writer.tenants))
+                writer.told[story.__name__.replace("_", " ")] += 1
             await writer.rest()
 
     async with asyncio.TaskGroup() as group:
@@ -143,17 +158,17 @@ async def _break(scene: Scene, faults: Mapping[Fault, int], happened: Counter[st
         happened[fault.__name__.replace("_", " ")] += 1
 
 
-async def _judged(runtime: Runtime, scene: Scene) -> list[Finding]:
+async def _judged(runtime: Runtime, scene: Scene, outside: Hooks) -> list[Finding]:
     """Let all come to rest, and tell whatever is not as it is to be."""
     projectors, rebuilds = scene.projectors, scene.rebuilds
     findings = await _settled(runtime, rebuilds)
-    findings += await judge(runtime)
+    findings += await judge(runtime, outside)
     findings += [Finding(kind="ended", text=each) for each in projectors.ended]
     findings += [
         Finding(kind="not rebuilt", text=f"A rebuild ended with {each}.")
         for each in rebuilds.ended.keys() - EXPECTED_ENDS
     ]
-    return findings or await _rebuilt(runtime, rebuilds, scene.random)
+    return findings or await _rebuilt(runtime, scene, outside)
 
 
 async def _settled(runtime: Runtime, rebuilds: Rebuilds) -> list[Finding]:
@@ -179,15 +194,15 @@ def _at_rest(looks: Sequence[list[Behind] | None]) -> bool:
     return all(each.error is not None for each in first)
 
 
-async def _rebuilt(runtime: Runtime, rebuilds: Rebuilds, chance: Random) -> list[Finding]:
+async def _rebuilt(runtime: Runtime, scene: Scene, outside: Hooks) -> list[Finding]:
     """Rebuild once more with nothing in its way, which has to succeed; and judge the new rows."""
-    name = chance.choice(list(read_models()))
+    rebuilds, name = scene.rebuilds, scene.random.choice(list(read_models()))
     done = rebuilds.ended[DONE]
     rebuilds.begin(name)
     await rebuilds.settle()
     if rebuilds.ended[DONE] == done:
         return [Finding(kind="not rebuilt", text=f"{name}: {rebuilds.last_words()}")]
-    return [*await _settled(runtime, rebuilds), *await judge(runtime)]
+    return [*await _settled(runtime, rebuilds), *await judge(runtime, outside)]
 
 
 def _counts(counted: Mapping[str, int]) -> str:

@@ -1,8 +1,8 @@
 """What the rows must be: every log is folded here once more, by itself, and held against them.
 
 The rule: each row is what its events say, stands at the last of them, and no other is there;
-every reader is at the head of its log; every job that was queued is in the queue, and every
-event that a reaction is for has led to one command.
+every reader is at the head of its log; every job that was queued is in the queue, every event
+that a reaction is for has led to one command, and every event was sent to whom it is for.
 """
 
 from collections import Counter
@@ -22,14 +22,18 @@ from adapters.postgres.models.versions import consumer_of, table_name
 from adapters.postgres.subject_keys import PostgresSubjectKeys
 from adapters.redis.broker import QUEUE, make_broker
 from adapters.runtime import Runtime
+from adapters.webhooks.ledger import list_deliveries
 from application.codec import decode_written
 from application.vault import Vault
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.imports import FileReceived
 from domain.jobs import JobQueued, JobWaiting
 from domain.kernel import Event
+from domain.webhooks import EndpointId
 from projections.kernel import ReadModel, events_of, fold, read_models
 from tests.faults.model import Finding
+from tests.soak.hooks import Hooks
+from tests.soak.messages import Endpoint, delivered, endpoints_of
 from tests.soak.reactions import LEFT
 
 PAGE_EVENTS: Final = 5_000
@@ -64,20 +68,23 @@ class Behind(Struct, frozen=True):
         return f"{self.name} is at {self.position} of {self.head}: {self.error}"
 
 
-async def judge(runtime: Runtime) -> list[Finding]:
-    """Hold every row, and the queue, against the logs; they must be at rest."""
+async def judge(runtime: Runtime, hooks: Hooks) -> list[Finding]:
+    """Hold every row, the queue and what was sent against the logs; they must be at rest."""
     vault = Vault(PostgresSubjectKeys.of_pool(runtime.pool, runtime.keyring))
     found: list[Finding] = []
     queued: set[str] = set()
+    endpoints: dict[EndpointId, Endpoint] = {}
     for tenant in await heads(runtime):
         history = await _history(runtime, vault, tenant)
         queued |= {event.job for _, event in history if isinstance(event, JobQueued)}
         found += reacted(event for _, event in history)
+        endpoints |= endpoints_of(history)
         for model in read_models().values():
             if model.system == (tenant == SYSTEM_TENANT):
                 there = await _there(runtime, tenant, model)
                 found += compare(f"{model.name} of {tenant}", folded(model, history), there)
-    return [*found, *missing(queued, queue_of(runtime))]
+    found += missing(queued, queue_of(runtime))
+    return [*found, *delivered(endpoints, hooks.taken)]
 
 
 async def heads(runtime: Runtime) -> dict[TenantId, int]:
@@ -97,10 +104,20 @@ async def behind(runtime: Runtime) -> list[Behind]:
         for model in read_models().values():
             if model.system == (tenant == SYSTEM_TENANT):
                 places.setdefault((tenant, consumer_of(model)), (0, None))
-    return [
+    late = [
         Behind(f"{name} of {tenant}", position, ends[tenant], error)
         for (tenant, name), (position, error) in places.items()
         if position != ends[tenant] or error is not None
+    ]
+    return [*late, *[each for tenant in ends for each in await _unsent(runtime, tenant)]]
+
+
+async def _unsent(runtime: Runtime, tenant: TenantId) -> list[Behind]:
+    """Name the endpoints that something is still to be sent to. An error of one ends nothing."""
+    return [
+        Behind(f"webhook {each.endpoint} of {tenant}", each.position, each.head, None)
+        for each in await list_deliveries(runtime.pool, tenant)
+        if each.active and each.position != each.head
     ]
 
 

@@ -15,7 +15,10 @@ from adapters.postgres.connections import Connection, tenant_transaction
 from adapters.postgres.models.rows import Table, write_rows
 from adapters.postgres.projecting import folding, projector
 from adapters.postgres.projecting import reactions as reacting
+from adapters.webhooks import turn
+from adapters.webhooks.sending import Answer
 from application import reactions
+from application.ports import StoredEvent
 from application.reactions import DeadLetter
 from domain.ids import TenantId
 from projections.kernel import Row
@@ -87,6 +90,18 @@ def _a_reaction_has_no_key() -> None:
     _replace(reacting, "react", mortally)
 
 
+def _a_message_is_noted_first() -> None:
+    """Note that a message was taken before it is sent."""
+
+    async def hasty(self: turn.Turn, stored: StoredEvent) -> bool:
+        noted = await self._hold.sent(stored.position, Answer(status=200))
+        _die_now_and_then()
+        await self._post(stored)
+        return noted
+
+    _replace(turn.Turn, "_send", hasty)
+
+
 def _die_now_and_then() -> None:
     if random() < KILLED_SHARE:  # noqa: S311 - no secret comes of it.
         os.kill(os.getpid(), signal.SIGKILL)
@@ -101,5 +116,6 @@ PLANTED: Final[dict[str, Callable[[], None]]] = {
     "a row is dropped": _a_row_is_dropped,
     "the cursor moves apart": _the_cursor_moves_apart,
     "a reaction has no key": _a_reaction_has_no_key,
+    "a message is noted first": _a_message_is_noted_first,
 }
 """Every fault that can be planted."""

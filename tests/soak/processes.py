@@ -1,7 +1,6 @@
 """The processes of a soak: projectors that are started again when they die, and rebuilds."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections import Counter
@@ -13,10 +12,10 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from adapters.embedded.processes import Popen, Program, kill_group, spawn, stop
 from adapters.settings import Settings
+from tests.rest.api import environment
 from tests.soak.planted import VARIABLE
 
 CHECKOUT: Final = Path(__file__).parents[2]
@@ -33,8 +32,7 @@ class Processes:
     """Starts programs on the servers of a soak, each with a file of what it says."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        given = {name.upper(): str(value) for name, value in asdict(settings).items() if value}
-        self._environment = {**os.environ, **given}
+        self._environment = environment(settings)
         self._folder = folder
         self._started: list[tuple[Program, Popen]] = []
 

@@ -25,6 +25,19 @@ class Servers(Struct, frozen=True):
     valkey: Valkey
     settings: Settings
 
+    def kill_valkey(self) -> None:
+        """Kill it as the system would, and start it again on the same port and the same file."""
+        assert self.valkey.process
+        self.valkey.process.send_signal(signal.SIGKILL)
+        self.valkey.process.wait()
+        self.valkey.start()
+        self.valkey.wait_ready()
+
+    def kill_postgres(self) -> None:
+        """Kill the postmaster, and start it again; it recovers what was flushed."""
+        self.postgres.kill()
+        self.postgres.start()
+
     def valkey_processes(self) -> list[int]:
         return [self.valkey.process.pid] if self.valkey.process else []
 
@@ -45,6 +58,10 @@ def servers(folder: Path) -> Iterator[Servers]:
                 redis_url=valkey.url,
                 asiento_data=folder,
                 log_level="warning",
+                webhook_allow_http=True,
+                webhook_allow_private=True,
+                webhook_seconds_max=1.0,
+                webhook_retry_seconds="0.1,0.1,0.2,0.2,0.5,0.5,1,1,2,2,5,5",
             )
             yield Servers(postgres, valkey, settings)
         finally:

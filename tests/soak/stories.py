@@ -37,14 +37,20 @@ from domain.invoicing import (
 from domain.jobs import CancelJob, FailJob, FinishJob, ReportProgress, StartJob
 from domain.kernel import Command
 from domain.privacy import ForgetSubject
+from domain.webhooks import EndpointId, PauseWebhook, RegisterWebhook, ResumeWebhook, SecretId
 from tests.soak.reactions import LEFT
-from tests.soak.writing import Writer, new_company
+from tests.soak.writing import ENDPOINTS_MAX, Writer, new_company
 
 CUSTOMERS: Final = 9
 TOGETHER_MAX: Final = 700
 NO_SECRET: Final = "0" * 64
 ISSUED_ON: Final = date(2026, 5, 1)  # In a series no invoice is older than the one before.
 RATES: Final = (Decimal(21), Decimal(10), Decimal(4), Decimal(0))
+SENT: Final = (
+    ("InvoiceRecorded",),
+    ("InvoiceDrafted", "InvoiceIssued"),
+    ("BatchOpened", "InvoiceIssued", "JobQueued", "SubjectForgotten"),
+)
 Story: TypeAlias = Callable[[Writer, TenantId], Awaitable[object]]
 
 
@@ -124,6 +130,28 @@ async def a_customer_is_forgotten(writer: Writer, tenant: TenantId) -> None:
     await writer.do(tenant, ForgetSubject(kind="customer_code", value=code, reason="asked for"))
 
 
+async def an_endpoint_is_registered(writer: Writer, tenant: TenantId) -> None:
+    if len(writer.endpoints) < ENDPOINTS_MAX:
+        endpoint = EndpointId(writer.new_id())
+        writer.endpoints.append((tenant, endpoint))
+        registered = RegisterWebhook(
+            endpoint=endpoint,
+            secret_id=SecretId(writer.new_id()),
+            url=writer.hooks.url_of(endpoint),
+            types=writer.random.choice(SENT),
+        )
+        await writer.do(tenant, registered)
+
+
+async def an_endpoint_rests(writer: Writer, _: TenantId) -> None:
+    """Pause one: what happens meanwhile waits, and comes once it goes on."""
+    if writer.endpoints:
+        tenant, endpoint = writer.random.choice(writer.endpoints)
+        await writer.do(tenant, PauseWebhook(endpoint=endpoint))
+        await writer.rest()
+        await writer.do(tenant, ResumeWebhook(endpoint=endpoint))
+
+
 STORIES: Final[dict[Story, int]] = {
     an_invoice_is_issued: 30,
     an_invoice_is_recorded: 20,
@@ -134,6 +162,8 @@ STORIES: Final[dict[Story, int]] = {
     a_person_is_let_in: 2,
     a_company_is_created: 2,
     a_customer_is_forgotten: 1,
+    an_endpoint_is_registered: 5,
+    an_endpoint_rests: 1,
 }
 """Every story, and how often it is told beside the others."""
 

@@ -16,6 +16,7 @@ FOUND_AS = {
     "a row is dropped": {"missing", "differs"},
     "the cursor moves apart": {"missing", "differs", "behind"},
     "a reaction has no key": {"twice"},
+    "a message is noted first": {"never"},
 }
 
 
@@ -33,6 +34,7 @@ async def test_every_row_is_what_its_events_say_whatever_breaks(folder: Path) ->
     assert not report.findings, told
     assert report.said["done"] > 0, told
     assert report.faults.total() > 0, told
+    assert report.messages > 0, told
 
 
 @pytest.mark.skipif(not PROC.is_dir(), reason="the harness finds the server's processes in /proc")

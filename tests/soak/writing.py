@@ -13,9 +13,12 @@ from application.kernel import EVERYTHING, Context, Outcome
 from domain.ids import TenantId
 from domain.kernel import Command, Refused
 from domain.tenants import CreateTenant, Slug
+from domain.webhooks import EndpointId
+from tests.soak.hooks import Hooks
 
 CLIENTS: Final = 6
 TENANTS: Final = 12
+ENDPOINTS_MAX: Final = 8
 PAUSE_SECONDS_MAX: Final = 0.05
 
 
@@ -25,11 +28,14 @@ class Writer:
     Attributes:
         said: How often each answer was given: done, or the code of a refusal or an error.
         told: How often each story was told to its end.
+        endpoints: What is sent webhooks, and whose it is.
 
     """
 
-    def __init__(self, runtime: Runtime, random: Random) -> None:
+    def __init__(self, runtime: Runtime, random: Random, hooks: Hooks) -> None:
         self.runtime = runtime
+        self.hooks = hooks
+        self.endpoints: list[tuple[TenantId, EndpointId]] = []
         self.random = random
         self.said: Counter[str] = Counter()
         self.told: Counter[str] = Counter()

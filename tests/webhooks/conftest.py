@@ -21,14 +21,13 @@ from adapters.webhooks.ledger import (
     list_letters,
 )
 from adapters.webhooks.sending import Sender, open_sender
-from application.kernel import EVERYTHING, Context, Outcome, build, exposed_commands
+from application.kernel import Outcome, build, exposed_commands
 from application.ports import QueryItem, StoredEvent
 from domain.ids import TenantId
-from domain.invoicing import Customer, CustomerCode, InvoiceId, InvoiceNumber, RecordInvoice
 from domain.kernel import Command
 from domain.webhooks import EndpointId, RegisterWebhook
 from tests.cli.conftest import Environment, shell
-from tests.invoicing.examples import LINES, MAY_1
+from tests.privacy.conftest import Desk
 from tests.webhooks.receiver import Receiver, receiving
 
 SECONDS_MAX = 20.0
@@ -65,12 +64,8 @@ class Office:
 
     def act_for(self, tenant: TenantId) -> None:
         self.tenant = tenant
-        self.context = Context(
-            tenant=tenant,
-            actor="user:ana",
-            permissions=frozenset({EVERYTHING}),
-            correlation_id="request-1",
-        )
+        self.desk = Desk(self.runtime, tenant)
+        self.context = self.desk.context
 
     async def execute(self, command: Command) -> Outcome:
         return await self.runtime.bus.execute(command, self.context)
@@ -90,15 +85,7 @@ class Office:
 
     async def record(self, number: str, code: str = "C7") -> int:
         """Make something happen; return its position."""
-        customer = Customer(code=CustomerCode(code), name="Ana Núñez", tax_id="12345678Z")
-        command = RecordInvoice(
-            invoice=InvoiceId(f"i{number}"),
-            number=InvoiceNumber(number),
-            issued_on=MAY_1,
-            lines=LINES,
-            customer=customer,
-        )
-        return (await self.execute(command)).position
+        return (await self.desk.record(number, code)).position
 
     async def follow(self) -> None:
         """Let the consumer follow the log."""

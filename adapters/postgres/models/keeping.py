@@ -13,6 +13,7 @@ from psycopg import sql
 
 from adapters.postgres.connections import unavailable
 from adapters.postgres.locks import MIGRATING
+from adapters.postgres.models.versions import consumer_named
 from application.errors import Conflict, NotFound
 from projections.kernel import read_models
 
@@ -133,7 +134,7 @@ def remove_outlived(connection: Connection, days: int | None) -> list[str]:
     for name, version in gone:
         with connection.transaction():
             _remove(connection, name, version)
-    return [f"without {name}@{version}" for name, version in gone]
+    return [f"without {consumer_named(name, version)}" for name, version in gone]
 
 
 def _declared() -> set[tuple[str, int]]:
@@ -166,10 +167,11 @@ def _droppable(connection: Connection, name: str, version: int) -> Kept:
 
 
 def _remove(connection: Connection, name: str, version: int) -> None:
+    consumer = consumer_named(name, version)
     # Whoever folds into it just now is waited for.
-    connection.execute(FENCE, (f"{name}@{version}",))
+    connection.execute(FENCE, (consumer,))
     tables = connection.execute(TABLES, {"table": f"{name}_v{version}"}).fetchall()
     for (table,) in tables:
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table)))
-    connection.execute(FORGET, (f"{name}@{version}",))
+    connection.execute(FORGET, (consumer,))
     connection.execute(REMOVE, (name, version))

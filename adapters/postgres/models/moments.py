@@ -15,7 +15,7 @@ from msgspec import Struct
 from adapters.postgres.connections import Pool, tenant_transaction
 from adapters.postgres.models.conditions import Model, owner_column, require, storage_tenant
 from adapters.postgres.models.shown import shown
-from adapters.postgres.models.versions import consumer_of, serving_version
+from adapters.postgres.models.versions import consumer_of, read_consumer, serving_version
 from adapters.postgres.projecting.skipping import skipped_positions
 from application import codec
 from application.errors import Malformed, Unavailable
@@ -36,6 +36,7 @@ PAGE_CHARACTERS: Final = 4_000_000
 REACHED: LiteralString = """
 SELECT position, failed_position FROM projection_cursor WHERE tenant_id = %s AND projection = %s
 """
+POSITION_AT: LiteralString = "SELECT position_at_v1(%s, %s)"
 # For how long the first event that is not folded yet has been in the log.
 LAG: LiteralString = """
 SELECT h.position, extract(epoch FROM clock_timestamp() - e.recorded_at)::float
@@ -125,7 +126,7 @@ async def _behind(
     events = f"{position - reached:,} event{'' if position - reached == 1 else 's'}"
     lag = events if seconds is None else f"{events} and {seconds:.1f} s"
     ends = f" The log ends at {head}." if head < position else ""
-    name = consumer.partition("@")[0]
+    name, _ = read_consumer(consumer)
     return Unavailable(
         "projection.behind",
         f"{name} is at position {reached}, {lag} behind {position}.{ends}",
@@ -150,7 +151,7 @@ async def row_as_of(
     """
     require(context, model.permission)
     log = await open_log(sources, model, storage_tenant(model, context))
-    row = await fold_row(log, model, key, await position_at(log, as_of))
+    row = await fold_row(log, model, key, await position_at(sources, log.tenant, as_of))
     owner = owner_column(model, context)
     if row is None or (owner is not None and getattr(row, owner) != context.tenant):
         return None
@@ -185,17 +186,13 @@ def read_as_of(text: str) -> int | datetime:
     )
 
 
-async def position_at(log: Log, as_of: int | datetime) -> int:
-    """Return the last position of the log as of a position or a time."""
-    head = await log.store.head(log.tenant)
+async def position_at(sources: Sources, tenant: TenantId, as_of: int | datetime) -> int:
+    """Return the last position of a log as of a position or a time."""
     if isinstance(as_of, int):
-        return min(as_of, head)
-    low, high = 0, head
-    while low < high:
-        middle = (low + high + 1) // 2
-        async for stored in log.store.read(log.tenant, after=middle - 1, until=middle):
-            low, high = (middle, high) if stored.recorded_at <= as_of else (low, middle - 1)
-    return low
+        return min(as_of, await sources.store.head(tenant))
+    async with tenant_transaction(sources.pool, tenant) as connection:
+        row = await (await connection.execute(POSITION_AT, (tenant, as_of))).fetchone()
+    return row[0] if row else 0
 
 
 async def events_of_row(

@@ -9,13 +9,11 @@ from msgspec import Struct
 from psycopg import sql
 
 from adapters.postgres.connections import Connection
-from adapters.postgres.models.search import search_text
-from adapters.postgres.models.tables import SEARCH, Column, columns_of
+from adapters.postgres.models.tables import columns_of
+from adapters.postgres.models.texts import stored_names, texts_of
 from adapters.postgres.models.versions import table_name
 from domain.ids import TenantId
 from projections.kernel import ReadModel, Row, columns_with_hints
-
-_encoder = msgspec.json.Encoder()
 
 
 class Table(Struct, frozen=True):
@@ -32,7 +30,7 @@ def table_of(model: type[ReadModel[Any]], name: str | None = None) -> Table:
     columns = columns_of(model.row)
     table, key = sql.Identifier(name or table_name(model)), sql.Identifier(model.key)
     fields = [sql.Identifier(c.name) for c in columns if not c.derived]
-    names = [sql.Identifier(name) for name in _stored_names(model)]
+    names = [sql.Identifier(name) for name in stored_names(model)]
     return Table(
         model=model,
         load=sql.SQL("SELECT {} FROM {} WHERE tenant_id = %s AND {} = ANY (%b::text[])")
@@ -59,16 +57,11 @@ def table_of(model: type[ReadModel[Any]], name: str | None = None) -> Table:
     )
 
 
-def _stored_names(model: type[ReadModel[Any]]) -> list[str]:
-    return [*(c.name for c in columns_of(model.row)), *([SEARCH] if model.search else [])]
-
-
-def _arrays(model: type[ReadModel[Any]]) -> list[sql.Composed | sql.SQL]:
-    arrays: list[sql.Composed | sql.SQL] = [
-        sql.SQL("%b::text[]::{}[]" if _as_text(c) else "%b::{}[]").format(sql.SQL(c.type))
-        for c in columns_of(model.row)
-    ]
-    return [*arrays, *([sql.SQL("%b::text[]")] if model.search else [])]
+def _arrays(model: type[ReadModel[Any]]) -> list[sql.Composed]:
+    # All values travel as texts: psycopg is slower in making the binary form of others.
+    types = [sql.SQL(c.type) for c in columns_of(model.row)]
+    casts = [sql.SQL("%b::text[]::{}[]").format(each) for each in types]
+    return [*casts, *([sql.SQL("%b::text[]").format()] if model.search else [])]
 
 
 async def load_rows(
@@ -93,12 +86,7 @@ async def write_rows(
     if gone:
         await connection.execute(table.delete, (tenant, gone))
     if kept:
-        columns = [
-            [_stored(column, getattr(row, column.name)) for _, row in kept]
-            for column in columns_of(table.model.row)
-        ]
-        if table.model.search:
-            columns.append([search_text(table.model, row) for _, row in kept])
+        columns = texts_of(table.model, [row for _, row in kept])
         moved = [positions[key] for key, _ in kept]
         await connection.execute(table.upsert, (tenant, *columns, moved))
 
@@ -121,22 +109,6 @@ def row_decoder(row: type[Row]) -> Callable[[Sequence[Any]], Row]:
         )
 
     return decode
-
-
-def _stored(column: Column, value: object) -> object:
-    if value is None:
-        return None
-    if column.is_json:
-        return _encoder.encode(value).decode()
-    if _as_text(column):
-        text = value if isinstance(value, str) else str(value)
-        return text.replace("\x00", "\ufffd")  # PostgreSQL has no text with a NUL.
-    return value
-
-
-def _as_text(column: Column) -> bool:
-    """Tell whether a column travels as text: psycopg is slower in making its binary form."""
-    return column.type in {"text", "json", "numeric", "date"}
 
 
 def _key_place(model: type[ReadModel[Any]]) -> int:

@@ -3,6 +3,7 @@
 Case and accents don't matter: both the text of a row and what is looked for are folded alike.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
@@ -13,6 +14,9 @@ from projections.kernel import ReadModel, Row
 NUL: Final = "\x00"
 TEXT_LENGTH_MAX: Final = 10_000
 WORDS_MAX: Final = 10
+ACCENTS: Final = re.compile("[\u0300-\u0344\u0346-\u036f]+")
+"""Marks on letters; the one left out is a letter when case is folded."""
+
 ESCAPED: Final = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
@@ -29,12 +33,14 @@ def patterns(words: str) -> list[str]:
 
 def folded(text: str) -> str:
     """Write *text* in lower case, without accents, with one space between words."""
-    if text.isascii():
-        bare = text.lower().replace(NUL, "")  # Most are: there is nothing to take off.
-    else:
-        parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-        bare = parts.translate(_BARE)
-    return " ".join(bare.split())
+    if not text.isascii():
+        parts = unicodedata.normalize("NFKD", text)
+        bare = ACCENTS.sub("", parts)
+        if not bare.isascii():
+            folded_parts = unicodedata.normalize("NFKD", parts.casefold())
+            return " ".join(folded_parts.translate(_BARE).split())
+        text = bare  # As most are: what is left has no other case than a lower one.
+    return " ".join(text.lower().replace(NUL, "").split())
 
 
 class _Bare(dict[int, int | None]):
@@ -56,12 +62,8 @@ def _paths(search: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
 def _inside(value: object, path: tuple[str, ...]) -> Iterable[str]:
     """Find the texts that *path* leads to, in each of a list."""
-    for place, name in enumerate(path):
-        if isinstance(value, tuple):
-            return [text for each in value for text in _inside(each, path[place:])]
-        if value is None:
-            return ()
-        value = getattr(value, name)
+    if value is None:
+        return ()
     if isinstance(value, tuple):
-        return [text for each in value for text in _inside(each, ())]
-    return () if value is None else (str(value),)
+        return [text for each in value for text in _inside(each, path)]
+    return _inside(getattr(value, path[0]), path[1:]) if path else (str(value),)

@@ -18,6 +18,9 @@ Model: TypeAlias = type[ReadModel[Any]]  # Any: of any row.
 LOOK_AGAIN_SECONDS: Final = 0.5
 """How long it is believed that a version is not built yet."""
 
+VERSION: Final = "@"
+"""What leads the version in the name of a model's cursors; other readers of a log have none."""
+
 # Its own first, then the youngest that readers could take for it.
 SERVING: LiteralString = """
 SELECT version FROM read_model
@@ -34,7 +37,18 @@ def table_name(model: Model, version: int | None = None) -> str:
 
 def consumer_of(model: Model, version: int | None = None) -> str:
     """Name the cursors of *model*, in the version that this code declares or in another."""
-    return f"{model.name}@{version or model.version}"
+    return consumer_named(model.name, version or model.version)
+
+
+def consumer_named(name: str, version: int) -> str:
+    """As ``consumer_of``, for a version that this code may not know."""
+    return f"{name}{VERSION}{version}"
+
+
+def read_consumer(consumer: str) -> tuple[str, int | None]:
+    """Tell whose cursors they are, and of which version; None: of no read model."""
+    name, _, version = consumer.partition(VERSION)
+    return name, int(version) if version else None
 
 
 async def serving_table(pool: Pool, model: Model) -> str:

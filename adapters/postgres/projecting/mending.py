@@ -3,12 +3,12 @@
 Leaving out is an operator's decision, and an event in the log of the reserved tenant.
 """
 
-from typing import Final, LiteralString
+from typing import LiteralString
 
 from msgspec import Struct
 
 from adapters.postgres.connections import Connection, tenant_transaction
-from adapters.postgres.models.versions import consumer_of
+from adapters.postgres.models.versions import consumer_of, read_consumer
 from adapters.postgres.projecting.news import UNKNOWN_EVENT
 from adapters.runtime import Runtime
 from application.errors import NotFound
@@ -18,7 +18,6 @@ from domain.kernel import Refused
 from domain.projections import SkipEvent
 from projections.kernel import read_models
 
-VERSION: Final = "@"
 SKIP: LiteralString = """
 INSERT INTO skipped_event (tenant_id, projection, position) VALUES (%s, %s, %s)
 ON CONFLICT DO NOTHING
@@ -122,10 +121,10 @@ async def _stopped(connection: Connection, tenant: TenantId, name: str) -> tuple
             f"{name} stands at position {position} and did not fail.",
             hint="There is nothing to retry or to skip.",
         )
-    model, _, version = consumer.partition(VERSION)
+    model, version = read_consumer(consumer)
     stopped = Stopped(
         name=model,
-        version=int(version) if version else None,
+        version=version,
         tenant=tenant,
         position=failed,
         event_type=event_type or "",

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from adapters.postgres.connections import Connection, Pool, tenant_transaction
 from adapters.postgres.models.tables import shape_of
-from adapters.postgres.models.versions import Model, consumer_of
+from adapters.postgres.models.versions import Model, consumer_named, consumer_of, read_consumer
 from adapters.postgres.projecting.news import UNKNOWN_EVENT
 from domain.ids import SYSTEM_TENANT, TenantId
 from projections.kernel import read_models
@@ -16,7 +16,6 @@ Status: TypeAlias = Literal["failed", "waiting", "building", "behind", "current"
 FURTHEST_MAX: Final = 20
 """Of so many places that are behind the longest it is told whose they are."""
 
-VERSION: Final = "@"
 CURSORS: LiteralString = (
     "SELECT tenant_id::text, consumer, position, failed, error FROM cursors_v1()"
 )
@@ -81,7 +80,7 @@ class Behind(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """Its name without the version, which is that of this code."""
-        return self.consumer.partition(VERSION)[0]
+        return read_consumer(self.consumer)[0]
 
 
 class Building(Struct, frozen=True, kw_only=True):
@@ -142,7 +141,7 @@ async def find_progress(pool: Pool, tenant: TenantId | None = None) -> list[Prog
     asked = () if tenant is None else (tenant,)
     async with tenant_transaction(pool, tenant or SYSTEM_TENANT) as connection:
         built = {
-            f"{name}{VERSION}{version}"
+            consumer_named(name, version)
             for name, version, _, is_built in await _versions(connection)
             if is_built
         }
@@ -223,10 +222,10 @@ def _compared(
         mine = {consumer_of(m) for m in models if m.system == (tenant == SYSTEM_TENANT)}
         for consumer in mine | {name for owner, name in cursors if owner == tenant}:
             position, failed, error = cursors.get((tenant, consumer), (0, None, None))
-            name, _, version = consumer.partition(VERSION)
+            name, version = read_consumer(consumer)
             yield Progress(
                 name=name,
-                version=int(version) if version else None,
+                version=version,
                 tenant=TenantId(tenant),
                 position=position,
                 head=head,
@@ -234,7 +233,7 @@ def _compared(
                 status=_status(
                     failed=failed is not None,
                     error=error or "",
-                    building=bool(version) and consumer not in built,
+                    building=version is not None and consumer not in built,
                     behind=position < head,
                 ),
                 failed_position=failed,

@@ -18,8 +18,9 @@ from domain.ids import TenantId
 
 PAGE_EVENTS_FIRST: Final = 500
 PAGE_EVENTS_MAX: Final = 5_000
-PAGE_CHARACTERS: Final = 4_000_000
-"""What a page may weigh, so that large events stream as well; an event has no size limit."""
+PAGE_BYTES: Final = 4_000_000
+"""What a page may weigh before its last event, so that large ones stream as well: one may have as
+much as PostgreSQL takes for a text, 1 GB."""
 
 POSITION_MAX: Final = 2**63 - 1
 COUNTED_MAX: Final = 10_000
@@ -85,6 +86,18 @@ WHERE e.tenant_id = %(tenant)s AND e.position = ANY (ARRAY(
 ORDER BY e.position {{order}}
 """  # noqa: S608 - made of constants.
 
+# A length is known without the text, so that what is left for the next page is not even read.
+WEIGHED: LiteralString = """
+SELECT * FROM (
+    SELECT page.*, sum(octet_length(page.data)) OVER (
+        ORDER BY page.position {order} ROWS UNBOUNDED PRECEDING
+    ) AS weight
+    FROM ({page}) AS page
+) AS weighed
+WHERE weight - octet_length(data) < %(bytes)s
+ORDER BY position {order}
+"""
+
 Row: TypeAlias = tuple[Any, ...]  # Any: columns of several types.
 Plan: TypeAlias = tuple[LiteralString, dict[str, Any]]  # Any: parameters of several types.
 
@@ -113,18 +126,19 @@ async def read(
 ) -> AsyncIterator[StoredEvent]:
     """Stream the events that match any item (no items: all)."""
     statement, asked = await _plan(pool, tenant, query)
-    statement = statement.format(order="DESC" if span.backwards else "")
+    order: LiteralString = "DESC" if span.backwards else ""
+    statement = WEIGHED.format(page=statement.format(order=order), order=order)
     after, left = span.after, span.limit
     until = POSITION_MAX if span.until is None else span.until
     page = PAGE_EVENTS_FIRST
     while left is None or left > 0:
         most = page if left is None else min(left, page)
-        asked |= {"after": after, "until": until, "most": most}
+        asked |= {"after": after, "until": until, "most": most, "bytes": PAGE_BYTES}
         async with tenant_transaction(pool, tenant) as connection:
             rows = await (await connection.execute(statement, asked, binary=True)).fetchall()
         for row in rows:
             yield event_of(row)
-        if len(rows) < most:
+        if len(rows) < most and (not rows or rows[-1][-1] < PAGE_BYTES):
             return
         left = None if left is None else left - len(rows)
         after, until = (after, rows[-1][0] - 1) if span.backwards else (rows[-1][0], until)
@@ -133,8 +147,8 @@ async def read(
 
 def _next_page(rows: Sequence[Row]) -> int:
     """Size a page by what the events of the one before weighed."""
-    mean = max(1, sum(len(row[3]) for row in rows) // len(rows))
-    return max(1, min(PAGE_EVENTS_MAX, PAGE_CHARACTERS // mean))
+    mean: int = max(1, rows[-1][-1] // len(rows))
+    return max(1, min(PAGE_EVENTS_MAX, PAGE_BYTES // mean))
 
 
 def event_of(row: Row) -> StoredEvent:

@@ -15,37 +15,34 @@ from domain.kernel import Event
 from projections.kernel import ReadModel, Row
 
 
-class Rows:
-    """The rows of a part, with the position that made each what it is."""
+def fold_rows(
+    model: type[ReadModel[Any]],  # Any: of any row.
+    events: Sequence[tuple[int, Event]],
+) -> tuple[dict[str, Row], list[int]]:
+    """Fold all events of some rows; return these, and the position that made each what it is.
 
-    def __init__(self, model: type[ReadModel[Any]]) -> None:  # Any: of any row.
-        self._model = model
-        self.rows: dict[str, Row] = {}
-        self.positions: dict[str, int] = {}
-        self.events = 0
+    Each event touches the row that one of its fields names.
 
-    def fold(self, events: Sequence[tuple[int, Event]]) -> None:
-        """Fold events of entities: each touches the row that one of its fields names.
+    Raises:
+        FoldingFailed: One of them can't be folded.
 
-        Raises:
-            FoldingFailed: One of them can't be folded.
-
-        """
-        apply, name = self._model.apply, self._model.key
-        rows, positions = self.rows, self.positions
-        position = 0
-        try:
-            for position, event in events:
-                key = getattr(event, name)
-                row = apply(rows.get(key), event)
-                if row is None:
-                    rows.pop(key, None)
-                else:
-                    rows[key] = row
-                    positions[key] = position
-        except Exception as error:
-            raise FoldingFailed(position, error) from error
-        self.events += len(events)
+    """
+    apply, name = model.apply, model.key
+    rows: dict[str, Row] = {}
+    positions: dict[str, int] = {}
+    position = 0
+    try:
+        for position, event in events:
+            key = getattr(event, name)
+            row = apply(rows.get(key), event)
+            if row is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = row
+                positions[key] = position
+    except Exception as error:
+        raise FoldingFailed(position, error) from error
+    return rows, [positions[key] for key in rows]
 
 
 class GatheredRows:

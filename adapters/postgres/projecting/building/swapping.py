@@ -5,7 +5,7 @@ the rename. A table that somebody reads for long is left alone, so that nobody q
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, LiteralString, TypeAlias
 
 import structlog
@@ -28,6 +28,11 @@ from domain.ids import TenantId
 ATTEMPTS_MAX: Final = 60
 REST_SECONDS: Final = 0.5
 FENCE: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('projecting:' || %s, 0))"
+# PostgreSQL's own vacuum gives way to whoever waits for more than a second (deadlock_timeout).
+# This lock stands in the way of vacuums alone, so that we can wait for it.
+NO_VACUUM: LiteralString = """
+SET LOCAL lock_timeout = '5s'; LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE
+"""
 # Whoever comes behind us in a queue waits as long as we do.
 PATIENCE: LiteralString = "SET LOCAL lock_timeout = '300ms'"
 ONWARD: LiteralString = """
@@ -92,7 +97,7 @@ async def swap(owner: Connection, task: Task, catch_up: CatchUp, kept_seconds: f
         await owner.execute(_rename(task.shadow, task.live))
         await owner.execute(_may_empty("GRANT TRUNCATE ON {} TO asiento_app", former))
 
-    await _patiently(owner, task.live, change_places)
+    await _patiently(owner, (task.live, task.shadow), change_places)
     if not kept_seconds:
         await owner.execute(_drop(former))
     log.info("projection.swapped", model=task.name)
@@ -142,17 +147,19 @@ async def swap_back(owner: Connection, task: Task, number: int) -> None:
         await owner.execute(_drop(task.live))
         await owner.execute(_rename(former, task.live))
 
-    await _patiently(owner, task.live, change_places)
+    await _patiently(owner, (task.live, former), change_places)
     log.info("projection.swapped_back", model=task.name)
 
 
 async def _patiently(
-    owner: Connection, table: str, change_places: Callable[[], Awaitable[None]]
+    owner: Connection, tables: Sequence[str], change_places: Callable[[], Awaitable[None]]
 ) -> None:
     """Try again while somebody holds what must be ours for a moment."""
+    no_vacuum = sql.SQL(NO_VACUUM).format(sql.SQL(", ").join(map(sql.Identifier, tables)))
     for _ in range(ATTEMPTS_MAX):
         try:
             async with owner.transaction():
+                await owner.execute(no_vacuum)
                 await owner.execute(PATIENCE)
                 await change_places()
         except errors.LockNotAvailable:
@@ -161,7 +168,7 @@ async def _patiently(
             return
     raise Unavailable(
         "projections.table_in_use",
-        f"{table} was read or written all the time, and could not change places.",
+        f"{tables[0]} was read or written all the time, and could not change places.",
         hint="End the long query or backup that reads it, and run the same again.",
     )
 

@@ -6,7 +6,7 @@ The sample is drawn from the log and from the rows, so that one too few or too m
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from random import Random
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 from msgspec.structs import replace
 from psycopg import sql
@@ -14,7 +14,7 @@ from psycopg import sql
 from adapters.postgres.connections import Connection
 from adapters.postgres.models.rows import Table, load_rows
 from adapters.postgres.models.tables import columns_of
-from adapters.postgres.projecting.building.lines import NUL, REPLACED
+from adapters.postgres.models.texts import storable
 from adapters.postgres.projecting.building.task import Task
 from adapters.postgres.projecting.folding import stored_names
 from adapters.postgres.projecting.forgetting import history
@@ -161,7 +161,5 @@ def _as_stored(row: Row | None) -> Row | None:
         return None
     columns = (c for c in columns_of(type(row)) if c.type == "text" and not c.derived)
     texts = ((column.name, getattr(row, column.name)) for column in columns)
-    cleaned: dict[str, Any] = {  # Any: replace takes fields of any type.
-        name: text.replace(NUL, REPLACED) for name, text in texts if text and NUL in text
-    }
+    cleaned = {name: storable(text) for name, text in texts if text}
     return replace(row, **cleaned) if cleaned else row

@@ -8,18 +8,17 @@ import asyncio
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from itertools import islice
 from multiprocessing import parent_process
 from typing import Final, LiteralString
 
 import psycopg
 from msgspec import Struct
-from psycopg import sql
+from psycopg import Copy, sql
 
 from adapters.postgres.models.rows import table_of
-from adapters.postgres.projecting.building.folding import GatheredRows, Rows
+from adapters.postgres.projecting.building.folding import GatheredRows, fold_rows
 from adapters.postgres.projecting.building.ledger import Piece
-from adapters.postgres.projecting.building.lines import copy_in, line_of
+from adapters.postgres.projecting.building.lines import copy_in, lines_of
 from adapters.postgres.projecting.building.planning import PIECE_EVENTS
 from adapters.postgres.projecting.building.reading import Reader
 from adapters.postgres.projecting.building.task import (
@@ -32,11 +31,9 @@ from adapters.postgres.projecting.news import FoldingFailed
 from adapters.postgres.subject_keys import PostgresSubjectKeys
 from application.errors import ApplicationError
 from application.vault import Vault
-from domain.ids import TenantId
 from projections.kernel import gathers
 
 CLAIMED_MAX: Final = 200
-LINES_TOGETHER: Final = 500
 HELD_ROWS_MAX: Final = 50_000
 """Rows that gather from a whole log, and are held in memory while it is folded."""
 
@@ -122,7 +119,6 @@ class _Desk:
         self._skipped: dict[str, Sequence[int]] = dict(
             self._writer.execute(SKIPPED, (task.name,)).fetchall()
         )
-        self._line = line_of(task.model)
         self._together = 1
 
     def take_some(self) -> bool:
@@ -143,22 +139,17 @@ class _Desk:
         return True
 
     def _copied(self, pieces: Sequence[Piece]) -> list[_Done]:
-        done: list[_Done] = []
         statement = copy_in(self._task.model, sql.Identifier(self._task.shadow))
         with self._writer.cursor().copy(statement) as copy:
-            for piece in pieces:
-                rows = Rows(self._task.model)
-                for events in self._reader.read(piece, self._skipped.get(piece.tenant, ())):
-                    rows.fold(events)
-                lines = self._lines(piece.tenant, rows)
-                while some := list(islice(lines, LINES_TOGETHER)):
-                    copy.write("\n".join([*some, ""]).encode())
-                done.append(_Done(piece, rows.events, len(rows.rows)))
-        return done
+            return [self._copy(piece, copy) for piece in pieces]
 
-    def _lines(self, tenant: TenantId, rows: Rows) -> Iterator[str]:
-        for key, row in rows.rows.items():
-            yield self._line(tenant, row, rows.positions[key])
+    def _copy(self, piece: Piece, copy: Copy) -> _Done:
+        model, events, many = self._task.model, 0, 0
+        for some in self._reader.read_by_row(piece, self._skipped.get(piece.tenant, ())):
+            rows, positions = fold_rows(model, some)
+            copy.write(lines_of(model, piece.tenant, list(rows.values()), positions))
+            events, many = events + len(some), many + len(rows)
+        return _Done(piece, events, many)
 
     def _gathered(self, pieces: Sequence[Piece]) -> list[_Done]:
         """Fold whole logs; what an attempt that broke off left in the table goes first."""
