@@ -160,7 +160,7 @@ class _Stage:
         mine = [(at, event) for at, event in events if isinstance(event, kinds)]
         try:
             async with self._connection.transaction():
-                _, failure = await fold_events(self._connection, table, self._tenant, mine, None)
+                failure = await fold_events(self._connection, table, self._tenant, mine)
         except psycopg.DataError as error:
             self.failed[name] = f"After event {events[0][0] - 1}: {type(error).__name__}"
         else:

@@ -22,8 +22,7 @@ FOLD_SECONDS: Final = Histogram(
 )
 WRITE_SECONDS: Final = Histogram(
     "asiento_projection_write_seconds",
-    "Time to write the rows that a batch touched, by projection.",
-    ["projection"],
+    "Time until the rows that a batch touched are written, of all projections of a log together.",
     buckets=SECONDS,
     registry=REGISTRY,
 )
@@ -40,10 +39,14 @@ def note_batch(events: int) -> None:
     BATCH_EVENTS.observe(events)
 
 
-def note_fold(projection: str, fold_seconds: float, write_seconds: float) -> None:
-    """Count what a batch took in one projection."""
-    FOLD_SECONDS.labels(projection).observe(fold_seconds)
-    WRITE_SECONDS.labels(projection).observe(write_seconds)
+def note_fold(projection: str, seconds: float) -> None:
+    """Count what folding a batch took in one projection."""
+    FOLD_SECONDS.labels(projection).observe(seconds)
+
+
+def note_write(seconds: float) -> None:
+    """Count what writing a batch took."""
+    WRITE_SECONDS.observe(seconds)
 
 
 def note_reaction(reaction: str, *, refused: bool) -> None:

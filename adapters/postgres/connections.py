@@ -33,6 +33,9 @@ DEAD_AFTER: Final[dict[str, Any]] = {  # Any: as libpq takes them.
 # The role owns nothing and bypasses no row-level security, whoever logged in.
 ACT_AS_APPLICATION: LiteralString = "SET ROLE asiento_app"
 SET_TENANT: LiteralString = "SELECT set_config('app.tenant_id', %s, true)"
+SET_DERIVED: LiteralString = """
+SELECT set_config('app.tenant_id', %s, true), set_config('synchronous_commit', 'off', true)
+"""
 BEGIN_AS: LiteralString = "BEGIN; SET LOCAL app.tenant_id = {}"
 TRUSTED_SECONDS: Final = 1.0
 """A connection that was used so lately is taken as it is; an older one is tried first."""
@@ -121,6 +124,29 @@ async def tenant_transaction(
 
 
 @asynccontextmanager
+async def tenant_pipeline(pool: Pool, tenant: TenantId) -> AsyncIterator[Connection]:
+    """Open a transaction for what is derived, as above, of statements that go out together.
+
+    Whoever needs to know what one of them did fetches it, and waits only then; so the count of
+    its rows is not known. What fails may be raised by a later statement.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+
+    """
+    async with lend(pool) as connection:
+        try:
+            async with connection.pipeline():
+                await connection.execute("BEGIN")
+                await connection.execute(SET_DERIVED, (tenant,))
+                yield connection
+                await connection.execute("COMMIT")
+        except BaseException:
+            await _roll_back(connection)
+            raise
+
+
+@asynccontextmanager
 async def lend(pool: Pool) -> AsyncIterator[Connection]:
     """Lend a connection on which each statement is a transaction of its own, of no tenant yet.
 
@@ -137,9 +163,10 @@ async def lend(pool: Pool) -> AsyncIterator[Connection]:
 
 
 async def _roll_back(connection: Connection) -> None:
-    # A connection that broke has nothing to roll back, and the pool lets go of it.
+    # A connection that broke has nothing to roll back, and the pool lets go of it. Unprepared, a
+    # rollback has psycopg forget what it prepared: some of it may have gone with the transaction.
     with suppress(OperationalError):
-        await connection.execute("ROLLBACK")
+        await connection.execute("ROLLBACK", prepare=False)
 
 
 def unavailable(error: Exception) -> Unavailable:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psycopg
 import pytest
 
 from adapters.postgres.connections import Connection, tenant_transaction
@@ -170,7 +171,7 @@ async def test_two_that_both_think_they_hold_a_cursor_can_not_both_move_it(desk:
     await desk.record("1")
     stale = Cursor(tenant=desk.tenant, name=INVOICES, position=0, error=None)
     await Projector(desk.runtime.pool, desk.runtime.vault).advance(desk.tenant)
-    with pytest.raises(RuntimeError, match="moved while it was locked"):
+    with pytest.raises(psycopg.errors.NotNullViolation):
         async with tenant_transaction(desk.runtime.pool, desk.tenant) as connection:
             await move(connection, desk.tenant, [Move(cursor=stale, reached=1)])
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
-from psycopg import sql
+from psycopg import AsyncCursor, sql
 
 from adapters.postgres.connections import Connection
 from adapters.postgres.models.tables import columns_of
@@ -14,6 +14,8 @@ from adapters.postgres.models.texts import stored_names, texts_of
 from adapters.postgres.models.versions import table_name
 from domain.ids import TenantId
 from projections.kernel import ReadModel, Row, columns_with_hints
+
+Asked: TypeAlias = AsyncCursor[tuple[Any, ...]]  # Any: rows of any table.
 
 
 class Table(Struct, frozen=True):
@@ -68,9 +70,20 @@ async def load_rows(
     connection: Connection, table: Table, tenant: TenantId, keys: Iterable[str]
 ) -> dict[str, Row]:
     """Read the rows of some keys; those that are not there are left out."""
-    cursor = await connection.execute(table.load, (tenant, list(keys)))
+    return await loaded(await ask_for_rows(connection, table, tenant, keys), table)
+
+
+async def ask_for_rows(
+    connection: Connection, table: Table, tenant: TenantId, keys: Iterable[str]
+) -> Asked:
+    """Send for the rows of some keys; in a pipeline others can be sent for before they come."""
+    return await connection.execute(table.load, (tenant, list(keys)))
+
+
+async def loaded(asked: Asked, table: Table) -> dict[str, Row]:
+    """Take the rows that were sent for, by their keys."""
     decode, place = row_decoder(table.model.row), _key_place(table.model)
-    return {record[place]: decode(record) for record in await cursor.fetchall()}
+    return {record[place]: decode(record) for record in await asked.fetchall()}
 
 
 async def write_rows(

@@ -1,15 +1,16 @@
 """Cursors: how far each reader of a log has come. Whoever holds one is the only one to move it."""
 
 from collections.abc import Sequence
-from typing import Any, Final, LiteralString
+from typing import Any, LiteralString, TypeAlias
 
 import psycopg
 import structlog
 from msgspec import Struct
+from psycopg import AsyncCursor
 
 from adapters.postgres.connections import Connection
 from adapters.postgres.projecting.folding import Folded
-from adapters.postgres.projecting.news import UNKNOWN_EVENT, FoldingFailed
+from adapters.postgres.projecting.news import FoldingFailed
 from application.errors import Unavailable
 from domain.ids import TenantId
 
@@ -33,17 +34,19 @@ FOR UPDATE SKIP LOCKED
 BEGIN: LiteralString = """
 INSERT INTO projection_cursor (tenant_id, projection, position)
 SELECT %s, name, 0 FROM unnest(%s::text[]) AS name
-ON CONFLICT DO NOTHING
+ON CONFLICT DO NOTHING RETURNING projection
 """
 HEAD: LiteralString = "SELECT position FROM log_head WHERE tenant_id = %s"
+# A cursor that is not where it was when it was locked has nowhere to go, which its table refuses.
 MOVE: LiteralString = """
 UPDATE projection_cursor AS c
-SET position = m.reached, failed_position = m.failed, error = m.error, updated_at = now()
+SET position = CASE WHEN c.position = m.at THEN m.reached END,
+    failed_position = m.failed, error = m.error, updated_at = now()
 FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[])
     AS m (name, at, reached, failed, error)
-WHERE c.tenant_id = %s AND c.projection = m.name AND c.position = m.at
+WHERE c.tenant_id = %s AND c.projection = m.name
 """
-UNKNOWN: Final = f"{UNKNOWN_EVENT}: "
+Asked: TypeAlias = AsyncCursor[tuple[Any, ...]]  # Any: columns of several types.
 log = structlog.get_logger()
 
 
@@ -125,15 +128,32 @@ async def claim(
     connection: Connection, tenant: TenantId, names: Sequence[str]
 ) -> tuple[list[Cursor], int]:
     """Lock the cursors that are free and may go on; return them, and the head."""
-    asked = (tenant, list(names))
     async with connection.pipeline():
-        await connection.execute(FENCE, (list(names),))
-        claimed = await connection.execute(CLAIM, asked)
-        found = await connection.execute(HEAD, (tenant,))
-        rows: list[tuple[Any, ...]] = await claimed.fetchall()  # Any: of several types.
-        (head,) = await found.fetchone() or (0,)
-    if len(rows) < len(names) and (await connection.execute(BEGIN, asked)).rowcount > 0:
-        rows = await (await connection.execute(CLAIM, asked)).fetchall()
+        asked = await ask_for_cursors(connection, tenant, names)
+    return await claimed_of(connection, tenant, names, asked)
+
+
+async def ask_for_cursors(
+    connection: Connection, tenant: TenantId, names: Sequence[str]
+) -> tuple[Asked, Asked]:
+    """Send for the cursors and the head; in a pipeline more can be sent for before they come."""
+    await connection.execute(FENCE, (list(names),))
+    return (
+        await connection.execute(CLAIM, (tenant, list(names))),
+        await connection.execute(HEAD, (tenant,)),
+    )
+
+
+async def claimed_of(
+    connection: Connection, tenant: TenantId, names: Sequence[str], asked: tuple[Asked, Asked]
+) -> tuple[list[Cursor], int]:
+    """Take the cursors and the head that were sent for; a cursor that is new begins at 0."""
+    claimed, found = asked
+    rows = await claimed.fetchall()
+    (head,) = await found.fetchone() or (0,)
+    again = (tenant, list(names))
+    if len(rows) < len(names) and await (await connection.execute(BEGIN, again)).fetchall():
+        rows = await (await connection.execute(CLAIM, again)).fetchall()
     return [
         Cursor(tenant=tenant, name=name, position=at, error=error, skipped=frozenset(skipped))
         for name, at, error, skipped in rows
@@ -144,7 +164,7 @@ async def move(connection: Connection, tenant: TenantId, moves: Sequence[Move]) 
     """Write how far readers came, and why no further; tell whether one went on.
 
     Raises:
-        RuntimeError: A cursor is not where it was when it was locked.
+        NotNullViolation: A cursor is not where it was when it was locked.
 
     """
     news = [each for each in moves if each.is_news]
@@ -157,9 +177,7 @@ async def move(connection: Connection, tenant: TenantId, moves: Sequence[Move]) 
         [each.failed for each in news],
         [each.error for each in news],
     )
-    moved = await connection.execute(MOVE, (*columns, tenant))
-    if moved.rowcount != len(news):
-        raise RuntimeError(f"A cursor of {tenant} moved while it was locked.")
+    await connection.execute(MOVE, (*columns, tenant))
     return any(each.reached > each.cursor.position for each in news)
 
 

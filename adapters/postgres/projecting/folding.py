@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from adapters.postgres.connections import Connection
-from adapters.postgres.models.rows import Table, load_rows, write_rows
+from adapters.postgres.models.rows import Asked, Table, ask_for_rows, loaded, write_rows
 from adapters.postgres.projecting.forgetting import forget
 from adapters.postgres.projecting.news import (
     FoldingFailed,
@@ -24,13 +24,27 @@ from projections.kernel import ReadModel, Row, events_of
 
 
 class Folded(Struct, frozen=True, kw_only=True):
-    """How far a batch came, how many events it held, and the time that it took."""
+    """How far a batch came, how many events it held, and the time that folding took."""
 
     position: int
     events: int
     failure: FoldingFailed | None = None
     fold_seconds: float = 0.0
-    write_seconds: float = 0.0
+
+
+_Touch: TypeAlias = tuple[int, Event, tuple[str, ...]]
+"""An event, its position, and the rows that it touches."""
+
+
+class Begun(Struct, frozen=True):
+    """A batch of a model whose rows were sent for: what touches them, and why no more."""
+
+    table: Table
+    tenant: TenantId
+    reached: int
+    touches: Sequence[_Touch]
+    failure: FoldingFailed | None
+    rows: Asked | None = None
 
 
 class _Touched(Struct, frozen=True, kw_only=True):
@@ -67,13 +81,30 @@ async def fold_news(
     skipped: Collection[int] = (),
 ) -> Folded:
     """Fold what is new to a model that came up to *after*; what an operator skipped is left out."""
-    names = stored_names(table.model)
+    begun = await begin_to_fold(
+        connection, table, tenant, news, after=after, vault=vault, skipped=skipped
+    )
+    return await fold_begun(connection, begun)
+
+
+async def begin_to_fold(
+    connection: Connection,
+    table: Table,
+    tenant: TenantId,
+    news: News,
+    *,
+    after: int,
+    vault: Vault,
+    skipped: Collection[int] = (),
+) -> Begun:
+    """Do as much of ``fold_news`` as needs no row, and send for the rows."""
     if news.forgetting is not None and news.reached > after:
         failure = await forget(
             connection, table, tenant, news.forgetting, position=news.reached, vault=vault
         )
         if failure is not None:
-            return Folded(position=news.reached - 1, events=0, failure=failure)
+            return Begun(table, tenant, reached=news.reached, touches=(), failure=failure)
+    names = stored_names(table.model)
     mine = [
         item
         for item in news.items
@@ -82,51 +113,58 @@ async def fold_news(
     broken = next((n for n, item in enumerate(mine) if item.failure is not None), len(mine))
     events = [(item.position, opened(item.event)) for item in mine[:broken]]
     failure = mine[broken].failure if broken < len(mine) else None
+    return await _begun(connection, table, tenant, events, failure, reached=news.reached)
+
+
+async def fold_begun(connection: Connection, begun: Begun) -> Folded:
+    """Fold, and write the rows."""
     began = perf_counter()
-    touched = await _touch(connection, table, tenant, events, failure)
-    folded = perf_counter()
-    await write_rows(connection, table, tenant, touched.rows, touched.positions)
+    touched = await _touch(begun)
+    seconds = perf_counter() - began
+    await write_rows(connection, begun.table, begun.tenant, touched.rows, touched.positions)
     failure = touched.failure
     return Folded(
-        position=news.reached if failure is None else failure.position - 1,
+        position=begun.reached if failure is None else failure.position - 1,
         events=touched.events,
         failure=failure,
-        fold_seconds=folded - began,
-        write_seconds=perf_counter() - folded,
+        fold_seconds=seconds,
     )
 
 
 async def fold_events(
+    connection: Connection, table: Table, tenant: TenantId, events: Sequence[tuple[int, Event]]
+) -> FoldingFailed | None:
+    """Fold events into the rows there are; return why not all of them."""
+    begun = await _begun(connection, table, tenant, events, None, reached=0)
+    return (await fold_begun(connection, begun)).failure
+
+
+async def _begun(
     connection: Connection,
     table: Table,
     tenant: TenantId,
     events: Sequence[tuple[int, Event]],
     failure: FoldingFailed | None,
-) -> tuple[int, FoldingFailed | None]:
-    """Fold events into the rows there are; return how many, and why no more."""
-    touched = await _touch(connection, table, tenant, events, failure)
-    await write_rows(connection, table, tenant, touched.rows, touched.positions)
-    return touched.events, touched.failure
-
-
-async def _touch(
-    connection: Connection,
-    table: Table,
-    tenant: TenantId,
-    events: Sequence[tuple[int, Event]],
-    failure: FoldingFailed | None,
-) -> _Touched:
-    """Load the rows that events touch, and fold."""
+    *,
+    reached: int,
+) -> Begun:
     touches, failure = _touches(table.model, events, failure)
     keys = {key for *_, touched in touches for key in touched}
+    rows = await ask_for_rows(connection, table, tenant, keys) if keys else None
+    return Begun(table, tenant, reached=reached, touches=touches, failure=failure, rows=rows)
+
+
+async def _touch(begun: Begun) -> _Touched:
+    """Take the rows that events touch, and fold."""
+    model, failure = begun.table.model, begun.failure
     rows: dict[str, Row | None] = {}
-    if keys:
-        rows |= await load_rows(connection, table, tenant, keys)
+    if begun.rows is not None:
+        rows |= await loaded(begun.rows, begun.table)
     positions: dict[str, int] = {}
     folded = 0
-    for position, event, touched in touches:
+    for position, event, touched in begun.touches:
         try:
-            changed = {key: table.model.fold(rows.get(key), event, key) for key in touched}
+            changed = {key: model.fold(rows.get(key), event, key) for key in touched}
         except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded and shown.
             failure = FoldingFailed(position, error)
             break
@@ -141,9 +179,9 @@ def _touches(
     model: type[ReadModel[Any]],
     events: Iterable[tuple[int, Event]],
     failure: FoldingFailed | None,
-) -> tuple[list[tuple[int, Event, tuple[str, ...]]], FoldingFailed | None]:
+) -> tuple[list[_Touch], FoldingFailed | None]:
     """Name the rows that each event touches, up to one for which that can't be said."""
-    found: list[tuple[int, Event, tuple[str, ...]]] = []
+    found: list[_Touch] = []
     for position, event in events:
         try:
             found.append((position, event, model.keys(event)))

@@ -56,6 +56,10 @@ class Lookout:
             self._heads.clear()
         self._heads[tenant] = head
 
+    def head_of(self, tenant: TenantId) -> int | None:
+        """Say how far a log was when it was last seen."""
+        return self._heads.get(tenant)
+
     async def has_news(self) -> bool:
         """Tell whether logs have grown beyond what was seen of them, or it is time to look."""
         return await self._grown() or monotonic() >= self._look_at

@@ -10,6 +10,7 @@ from traceback import extract_tb
 from typing import Any, Final, LiteralString, TypeAlias
 
 from msgspec import Struct
+from psycopg import AsyncCursor
 
 from adapters.postgres.connections import Connection
 from application import codec
@@ -25,10 +26,11 @@ UNKNOWN_EVENT: Final = "projection.unknown_event"
 
 NEWS: LiteralString = """
 SELECT position, type, data FROM event
-WHERE tenant_id = %s AND position > %s AND position <= %s
+WHERE tenant_id = %s AND position > %s
   AND (type = ANY (%s) OR type <> ALL (%s))
 ORDER BY position LIMIT %s
 """
+Asked: TypeAlias = AsyncCursor[tuple[Any, ...]]  # Any: columns of several types.
 Records: TypeAlias = Sequence[tuple[int, str, str]]
 """Events as they are stored: position, type and data."""
 
@@ -83,10 +85,29 @@ async def read_news(
         Unavailable: A key of somebody whom they are about can't be had now.
 
     """
-    wanted = [*{*names, FORGETTING}]
-    asked = (tenant, after, until, wanted, list(codec.event_types()), BATCH_EVENTS)
-    records: Records = await (await connection.execute(NEWS, asked)).fetchall()
-    reached = records[-1][0] if len(records) == BATCH_EVENTS else until
+    asked = await ask_for_news(connection, tenant, after=after, names=names)
+    return await news_of(asked, tenant, until=until, vault=vault)
+
+
+async def ask_for_news(
+    connection: Connection, tenant: TenantId, *, after: int, names: Collection[str]
+) -> Asked:
+    """Send for the next events; in a pipeline more can be sent for before they come."""
+    asked = (tenant, after, [*{*names, FORGETTING}], list(codec.event_types()), BATCH_EVENTS)
+    return await connection.execute(NEWS, asked)
+
+
+async def news_of(asked: Asked, tenant: TenantId, *, until: int, vault: Vault) -> News:
+    """Take the events that were sent for, up to *until*, decode and open them.
+
+    Raises:
+        Unavailable: A key of somebody whom they are about can't be had now.
+
+    """
+    sent = await asked.fetchall()
+    records: Records = [record for record in sent if record[0] <= until]
+    is_full = len(records) == len(sent) == BATCH_EVENTS
+    reached = records[-1][0] if is_full else until
     cut = next((n for n, (_, name, _) in enumerate(records) if name == FORGETTING), None)
     if cut is not None:
         reached = records[cut][0] - (1 if cut else 0)

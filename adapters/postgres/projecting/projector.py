@@ -7,20 +7,35 @@ news, and a look at all heads finds what they lost. One that fails stops alone.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from time import perf_counter
 from typing import Final
 
 import psycopg
 import structlog
 
-from adapters.metrics.figures import note_batch, note_fold
-from adapters.postgres.connections import Connection, Pool, tenant_transaction
+from adapters.metrics.figures import note_batch, note_fold, note_write
+from adapters.postgres.connections import Connection, Pool, tenant_pipeline, tenant_transaction
 from adapters.postgres.models.rows import Table, table_of
 from adapters.postgres.models.versions import consumer_of
 from adapters.postgres.projecting.consumers import Consumer
-from adapters.postgres.projecting.cursors import Cursor, Move, claim, move, stopped_at
-from adapters.postgres.projecting.folding import Folded, fold_news, stored_names
+from adapters.postgres.projecting.cursors import (
+    Cursor,
+    Move,
+    ask_for_cursors,
+    claim,
+    claimed_of,
+    move,
+    stopped_at,
+)
+from adapters.postgres.projecting.folding import (
+    Begun,
+    Folded,
+    begin_to_fold,
+    fold_begun,
+    stored_names,
+)
 from adapters.postgres.projecting.lookout import Lookout
-from adapters.postgres.projecting.news import BATCH_EVENTS, News, concerns, read_news
+from adapters.postgres.projecting.news import BATCH_EVENTS, News, ask_for_news, concerns, news_of
 from adapters.postgres.subject_keys import DestroyKeys
 from application import codec
 from application.errors import Unavailable
@@ -173,25 +188,29 @@ class Projector:
         crew = self._crew(tenant)
         if len(names) == 1 and names[0] in crew.others:
             return await self._consume(tenant, crew.others[names[0]]), []
-        async with tenant_transaction(self._pool, tenant, derived=True) as connection:
-            cursors, head = await claim(connection, tenant, names)
+        async with tenant_pipeline(self._pool, tenant) as connection:
+            claimed = await ask_for_cursors(connection, tenant, names)
+            guess = self._lookout.head_of(tenant)
+            if guess is not None:  # Most often what is behind it is news, and comes along.
+                types = crew.types(names)
+                asked = await ask_for_news(connection, tenant, after=guess, names=types)
+            cursors, head = await claimed_of(connection, tenant, names, claimed)
             self._lookout.saw(tenant, head, max((c.position for c in cursors), default=head))
             behind = [cursor for cursor in cursors if cursor.position < head]
             if not behind:
                 return False, []
             together, apart = _grouped(behind)
             after = min(cursor.position for cursor in together)
-            news = await read_news(
-                connection,
-                tenant,
-                after=after,
-                until=head if most == BATCH_EVENTS else min(head, after + most),
-                names=crew.types(cursor.name for cursor in together),
-                vault=self._vault,
-            )
+            if after != guess:
+                types = crew.types(cursor.name for cursor in together)
+                asked = await ask_for_news(connection, tenant, after=after, names=types)
+            until = head if most == BATCH_EVENTS else min(head, after + most)
+            news = await news_of(asked, tenant, until=until, vault=self._vault)
             note_batch(len(news.items))
             moves, called = await self._take(connection, crew, together, news)
+            began = perf_counter()
             moved = await move(connection, tenant, moves)
+        note_write(perf_counter() - began)
         for each in moves:
             each.tell(tenant)
         return moved, [*apart, *called]
@@ -202,12 +221,13 @@ class Projector:
         """Fold *news* into the models; name the other consumers for whom there is something."""
         moves: list[Move] = []
         called: list[Sequence[str]] = []
+        begun: list[tuple[Cursor, Begun]] = []
         for cursor in cursors:
             if cursor.position >= news.reached:
                 continue
             table = crew.tables.get(cursor.name)
             if table is not None:
-                folded = await fold_news(
+                each = await begin_to_fold(
                     connection,
                     table,
                     cursor.tenant,
@@ -216,12 +236,15 @@ class Projector:
                     vault=self._vault,
                     skipped=cursor.skipped,
                 )
-                moves.append(Move.of(cursor, folded))
-                note_fold(table.model.name, folded.fold_seconds, folded.write_seconds)
+                begun.append((cursor, each))
             elif _is_for(crew.others[cursor.name], cursor, news):
                 called.append((cursor.name,))
             else:
                 moves.append(Move.of(cursor, Folded(position=news.reached, events=0)))
+        for cursor, each in begun:
+            folded = await fold_begun(connection, each)
+            moves.append(Move.of(cursor, folded))
+            note_fold(each.table.model.name, folded.fold_seconds)
         return moves, called
 
     async def _consume(self, tenant: TenantId, consumer: Consumer) -> bool:
