@@ -27,6 +27,7 @@ AWAY: Final = frozenset(
 )
 """Of what is unavailable, the servers; a full disk or a closed folder is no server."""
 
+ROLE: Final = 'role "asiento_'
 NOT_MIGRATED: Final = Failure(
     code="database.not_migrated",
     message="This database lacks the tables or functions of this version.",
@@ -49,6 +50,8 @@ def failure_of(error: Exception) -> Failure | None:
             failure = _misused(error)
         case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedFunction():
             failure = NOT_MIGRATED
+        case psycopg.errors.InvalidParameterValue() if ROLE in str(error):
+            failure = NOT_MIGRATED  # Migrations make the roles that connections take on.
         case psycopg.OperationalError():
             return failure_of(unavailable(error))
         case RedisAway():

@@ -142,7 +142,8 @@ async def tenant_pipeline(pool: Pool, tenant: TenantId) -> AsyncIterator[Connect
                 yield connection
                 await connection.execute("COMMIT")
         except BaseException:
-            await _roll_back(connection)
+            # psycopg takes for prepared what it sent behind the failure, and it is not.
+            await connection.close()
             raise
 
 
@@ -163,10 +164,9 @@ async def lend(pool: Pool) -> AsyncIterator[Connection]:
 
 
 async def _roll_back(connection: Connection) -> None:
-    # A connection that broke has nothing to roll back, and the pool lets go of it. Unprepared, a
-    # rollback has psycopg forget what it prepared: some of it may have gone with the transaction.
+    # A connection that broke has nothing to roll back, and the pool lets go of it.
     with suppress(OperationalError):
-        await connection.execute("ROLLBACK", prepare=False)
+        await connection.execute("ROLLBACK")
 
 
 def unavailable(error: Exception) -> Unavailable:

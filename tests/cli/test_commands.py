@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from adapters.audit.registry import absent
@@ -160,6 +161,17 @@ def test_only_a_server_that_is_away_exits_with_3(error: Exception, exit_code: in
     failure = failure_of(error)
     assert failure is not None
     assert failure.exit_code == exit_code
+
+
+def test_a_server_that_was_never_migrated_is_told_so(settings: Settings) -> None:
+    with (
+        psycopg.connect(settings.database_url or "") as connection,
+        pytest.raises(psycopg.Error) as missing,
+    ):
+        connection.execute("SET ROLE asiento_of_another_server")
+    failure = failure_of(missing.value)
+    assert failure is not None
+    assert (failure.code, failure.hint) == ("database.not_migrated", "Run `asiento migrate`.")
 
 
 def test_help_names_every_command(asiento: Asiento) -> None:

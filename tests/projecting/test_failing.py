@@ -9,7 +9,7 @@ from adapters.cli.session import operator
 from adapters.metrics.standing import Overlook, standing_figures
 from adapters.postgres.connections import tenant_transaction
 from adapters.postgres.models.versions import consumer_of, table_name
-from adapters.postgres.projecting.skipping import all_skipped, skipped_positions
+from adapters.postgres.projecting.skipping import skipped_positions
 from adapters.postgres.projecting.standing import look
 from adapters.runtime import Runtime
 from adapters.worker.readers import reader_names
@@ -141,7 +141,6 @@ async def test_what_is_skipped_stays_out_when_all_is_folded_anew(failed: Office)
     async with tenant_transaction(failed.runtime.pool, failed.tenant) as connection:
         assert await skipped_positions(connection, failed.tenant, "invoices") == {2}
         assert await skipped_positions(connection, failed.tenant, "jobs") == set()
-        assert await all_skipped(connection, failed.tenant) == {"invoices": {2}}
 
 
 async def test_what_is_skipped_does_not_hold_up_a_forgetting(runtime: Runtime) -> None:

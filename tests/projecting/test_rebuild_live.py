@@ -136,6 +136,26 @@ async def test_a_long_query_is_not_made_a_wall(
         assert (await running).verified
 
 
+async def test_a_vacuum_is_waited_for_and_keeps_nobody_else(desk: Desk, office: Office) -> None:
+    waiting = "SELECT FROM pg_locks WHERE mode = 'ShareUpdateExclusiveLock' AND NOT granted"
+    with psycopg.connect(office.url) as vacuum:
+        vacuum.execute(f"LOCK TABLE {INVOICES} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+        running = asyncio.create_task(office.rebuild())
+        for _ in range(400):
+            if office.look(waiting):
+                break
+            await asyncio.sleep(0.05)
+        before = len(office.rows())
+        await write(desk, recorded([9_000]))
+        async with asyncio.timeout(WAIT_SECONDS_MAX):
+            await project(desk)
+        assert len(office.rows()) == before + 1
+        assert not running.done()
+        vacuum.rollback()
+    assert (await running).verified
+    assert len(office.rows()) == before + 1
+
+
 async def test_the_commands_tell_what_they_did(desk: Desk, settings: Settings) -> None:
     done = await command(settings, "rebuild", "vat_book")
     assert {"name", "events", "rows", "seconds", "events_per_second", "verified"} == set(done)

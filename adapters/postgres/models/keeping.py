@@ -13,7 +13,7 @@ from psycopg import sql
 
 from adapters.postgres.connections import unavailable
 from adapters.postgres.locks import MIGRATING
-from adapters.postgres.models.versions import consumer_named
+from adapters.postgres.models.versions import consumer_named, table_named
 from application.errors import Conflict, NotFound
 from projections.kernel import read_models
 
@@ -170,7 +170,7 @@ def _remove(connection: Connection, name: str, version: int) -> None:
     consumer = consumer_named(name, version)
     # Whoever folds into it just now is waited for.
     connection.execute(FENCE, (consumer,))
-    tables = connection.execute(TABLES, {"table": f"{name}_v{version}"}).fetchall()
+    tables = connection.execute(TABLES, {"table": table_named(name, version)}).fetchall()
     for (table,) in tables:
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table)))
     connection.execute(FORGET, (consumer,))

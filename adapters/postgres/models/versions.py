@@ -32,7 +32,12 @@ _serving: WeakKeyDictionary[Pool, dict[str, tuple[int, float]]] = WeakKeyDiction
 
 def table_name(model: Model, version: int | None = None) -> str:
     """Name the table of *model*, of the version that this code declares or of another."""
-    return f"{model.name}_v{version or model.version}"
+    return table_named(model.name, version or model.version)
+
+
+def table_named(name: str, version: int) -> str:
+    """As ``table_name``, of a version that this code may not declare."""
+    return f"{name}_v{version}"
 
 
 def consumer_of(model: Model, version: int | None = None) -> str:

@@ -11,8 +11,8 @@ from domain.ids import TenantId
 SKIPPED: LiteralString = """
 SELECT position FROM skipped_event WHERE tenant_id = %s AND projection = %s
 """
-SKIPPED_OF_TENANT: LiteralString = """
-SELECT projection, array_agg(position) FROM skipped_event WHERE tenant_id = %s GROUP BY 1
+SKIPPED_BY_TENANT: LiteralString = """
+SELECT tenant_id::text, array_agg(position) FROM skipped_event WHERE projection = %s GROUP BY 1
 """
 
 
@@ -24,9 +24,3 @@ async def skipped_positions(connection: Connection, tenant: TenantId, name: str)
     """
     found = await connection.execute(SKIPPED, (tenant, name))
     return frozenset(position for (position,) in await found.fetchall())
-
-
-async def all_skipped(connection: Connection, tenant: TenantId) -> dict[str, frozenset[int]]:
-    """As ``skipped_positions``, for every projection of the tenant that leaves anything out."""
-    found = await connection.execute(SKIPPED_OF_TENANT, (tenant,))
-    return {name: frozenset(positions) for name, positions in await found.fetchall()}

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from adapters.postgres.connections import Connection
 from adapters.postgres.models.tables import shape_of
+from adapters.postgres.models.versions import table_named
 from adapters.postgres.projecting.building import ledger
 from adapters.postgres.projecting.building.ledger import Entry
 from adapters.postgres.projecting.building.shadow import drop_shadow, exists
@@ -149,7 +150,7 @@ async def _clear(owner: Connection, clerk: Connection, task: Task, left: Entry) 
 
 def shadow_of(task: Task, entry: Entry) -> str:
     """Name the table that a rebuild, perhaps of another version, was making."""
-    live = f"{task.name}_v{entry.version}"
+    live = table_named(task.name, entry.version)
     return f"{task.name if entry.into_schema else live}__next"
 
 

@@ -28,6 +28,7 @@ from adapters.postgres.projecting.building.task import (
     open_porter,
 )
 from adapters.postgres.projecting.news import FoldingFailed
+from adapters.postgres.projecting.skipping import SKIPPED_BY_TENANT
 from adapters.postgres.subject_keys import PostgresSubjectKeys
 from application.errors import ApplicationError
 from application.vault import Vault
@@ -47,9 +48,6 @@ ORDER BY weight DESC LIMIT %s FOR UPDATE SKIP LOCKED
 """
 REMOVE: LiteralString = "DELETE FROM {} WHERE tenant_id = %s"
 COUNT: LiteralString = "SELECT count(*) FROM {} WHERE tenant_id = %s"
-SKIPPED: LiteralString = """
-SELECT tenant_id::text, array_agg(position) FROM skipped_event WHERE projection = %s GROUP BY 1
-"""
 DONE: LiteralString = """
 UPDATE rebuild_piece AS p SET done_at = now(), events = d.events, rows = d.rows
 FROM unnest(%s::uuid[], %s::integer[], %s::bigint[], %s::bigint[])
@@ -117,7 +115,7 @@ class _Desk:
         keys = PostgresSubjectKeys(lambda _: nullcontext(self._clerk), task.keyring)
         self._reader = Reader(reader, task, Vault(keys), runner)
         self._skipped: dict[str, Sequence[int]] = dict(
-            self._writer.execute(SKIPPED, (task.name,)).fetchall()
+            self._writer.execute(SKIPPED_BY_TENANT, (task.name,)).fetchall()
         )
         self._together = 1
 
