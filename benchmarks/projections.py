@@ -17,7 +17,7 @@ from benchmarks.projecting.idle import idle
 from benchmarks.projecting.live import live
 from benchmarks.projecting.rebuilding import rebuilding
 from benchmarks.projecting.runner import beside_runner
-from benchmarks.projecting.sizes import Projecting, full, quick, tiny
+from benchmarks.projecting.sizes import Projecting, full, medium, quick, tiny
 from benchmarks.projecting.visible import visible
 from benchmarks.support.report import Report, show
 
@@ -32,6 +32,7 @@ CASES: Final[Mapping[str, Callable[[Projecting], Findings]]] = {
 }
 PACES: Final[Mapping[str, Callable[[Server], Projecting]]] = {
     "full": full,
+    "medium": medium,
     "quick": quick,
     "tiny": tiny,
 }
@@ -45,11 +46,13 @@ def measure(*, quick: bool, only: Sequence[str] = (), pace: str = "") -> Report:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.projections", description=__doc__)
-    parser.add_argument("--tiny", action="store_true", help="try the harness, measure nothing")
+    paces = parser.add_mutually_exclusive_group()
+    paces.add_argument("--medium", action="store_true", help="300,000 events, two turns")
+    paces.add_argument("--tiny", action="store_true", help="try the harness, measure nothing")
     arguments, only = asked_for(parser, CASES)
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)  # Either unwinds; nothing is left behind.
-    pace = "tiny" if arguments.tiny else ""
+    pace = "tiny" if arguments.tiny else "medium" if arguments.medium else ""
     report = measure(quick=arguments.quick, only=only, pace=pace)
     print(show("projections", report), flush=True)
 

@@ -39,6 +39,15 @@ FULL_SIZES: Final = Sizes(
     idle_seconds=60,
     commits=300,
 )
+MEDIUM_SIZES: Final = Sizes(
+    events=300_000,
+    tenants=100,
+    by_events=(100_000, 300_000, 600_000),
+    by_tenants=(1, 100, 10_000),
+    idle_tenants=10_000,
+    idle_seconds=20,
+    commits=60,
+)
 QUICK_SIZES: Final = Sizes(
     events=30_000,
     tenants=100,
@@ -52,6 +61,10 @@ QUICK_SIZES: Final = Sizes(
 
 def full(server: Server) -> Projecting:
     return Projecting(server=server, pace=FULL, quick=False, sizes=FULL_SIZES)
+
+
+def medium(server: Server) -> Projecting:
+    return Projecting(server=server, pace=QUICK, quick=True, sizes=MEDIUM_SIZES)
 
 
 def quick(server: Server) -> Projecting:
