@@ -125,8 +125,13 @@ def decode_written(name: str, data: str | bytes, position: int) -> Event:
     try:
         return decoder_of(kind).decode(data)
     except msgspec.MsgspecError as error:
-        raise UnknownEvent(
-            "event.unreadable",
-            f"Event {position} ({name}) can't be decoded: {error}.",
-            hint="Add an upcaster for its shape.",
-        ) from error
+        raise unreadable(name, position, error) from error
+
+
+def unreadable(name: str, position: int, error: msgspec.MsgspecError) -> UnknownEvent:
+    """Say why the data of an event can't be decoded."""
+    return UnknownEvent(
+        "event.unreadable",
+        f"Event {position} ({name}) can't be decoded: {error}.",
+        hint="Add an upcaster for its shape.",
+    )

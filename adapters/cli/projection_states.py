@@ -79,7 +79,10 @@ def retry(name: str, /, *, tenant: LogOption) -> Result:
     """
 
     async def work(runtime: Runtime) -> Stopped:
-        return await retry_at(runtime, await find_log(runtime, tenant), name)
+        owner = await find_log(runtime, tenant)
+        trying = await retry_at(runtime, owner, name)
+        await runtime.hub.announce({owner: trying.position})
+        return trying
 
     stopped = with_runtime(work)
     said = f"{stopped.name} tries event {stopped.position} ({stopped.event_type}) again."
@@ -93,9 +96,10 @@ def skip(
     tenant: LogOption,
     reason: Annotated[str, Parameter(help="It stays in the log: name nobody in it.")],
 ) -> Result:
-    """Leave the event that a projection failed at out of it, for ever, and let it go on.
+    """Leave the event that a projection failed at out of it, and let it go on.
 
-    Who skipped what, and why, stands in the log of `system`.
+    `unskip` takes it back where a later version can fold it. Who skipped what, and why, stands in
+    the log of `system`.
 
     Args:
         name: The projection, as `asiento projections list` names it.
@@ -109,7 +113,7 @@ def skip(
         return await skip_at(runtime, owner, name, reason, operator(SYSTEM_TENANT))
 
     stopped = with_runtime(work)
-    said = f"{stopped.name} leaves event {stopped.position} ({stopped.event_type}) out, for ever."
+    said = f"{stopped.name} leaves event {stopped.position} ({stopped.event_type}) out from now on."
     return Result(document=stopped, people=(said,))
 
 

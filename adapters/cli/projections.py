@@ -4,7 +4,9 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from cyclopts import Parameter, validators
 
 from adapters.cli.output import Result, Table, counted, moment, progress
 from adapters.cli.session import look_up_tenant, with_servers
@@ -26,7 +28,7 @@ def rebuild(
     /,
     *,
     tenant: str | None = None,
-    jobs: int | None = None,
+    jobs: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     as_of: str | None = None,
     into: str | None = None,
 ) -> Result:
@@ -46,7 +48,7 @@ def rebuild(
     def work(settings: Settings) -> Result:
         owner = look_up_tenant(settings, tenant) if tenant else None
         asked = Asked(
-            jobs=max(1, jobs or os.cpu_count() or 1),
+            jobs=jobs or os.cpu_count() or 1,
             as_of=None if as_of is None else read_as_of(as_of),
             into=into or PUBLIC,
             kept_seconds=settings.rebuild_kept_seconds,

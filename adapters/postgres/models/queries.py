@@ -98,7 +98,7 @@ def checked_first(first: int | None) -> int:
         raise Malformed(
             "query.bad_first",
             f"{first} rows were asked for, and a page holds 1 to {FIRST_MAX}.",
-            hint="Ask for less, and go on with the cursor of the last row.",
+            hint=f"Ask for 1 to {FIRST_MAX}, and go on with the cursor of the last row.",
         )
     return first
 

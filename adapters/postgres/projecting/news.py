@@ -43,10 +43,16 @@ class FoldingFailed(Exception):
 
     def __init__(self, position: int, cause: Exception, *, code: str = "") -> None:
         ours = isinstance(cause, ApplicationError | FoldingFailed)
-        said = str(cause) if ours else _place(cause)
-        super().__init__(f"Event {position}: {type(cause).__name__}: {said}")
+        said = f"{type(cause).__name__}: {cause if ours else _place(cause)}"
+        super().__init__(
+            cause.message  # It names the event itself.
+            if isinstance(cause, codec.UnknownEvent)
+            else f"Event {position}: {said}"
+        )
         self.position = position
-        inner = cause.code if isinstance(cause, SealBroken | FoldingFailed) else ""
+        inner = (
+            cause.code if isinstance(cause, SealBroken | FoldingFailed | codec.UnknownEvent) else ""
+        )
         self.code: str = code or inner
 
 

@@ -134,7 +134,7 @@ class Reader:
         try:
             return str(getattr(today(kind.key.decode(data)), self._model.key))
         except MsgspecError as error:
-            raise _unreadable(position, error) from error
+            raise _unreadable(position, name, error) from error
 
     def _ready(self, piece: Piece, stored: Iterable[_Stored]) -> Sequence[tuple[int, Event]]:
         """Decode events, and open what is sealed in them."""
@@ -144,7 +144,7 @@ class Reader:
             try:
                 event = self._kinds[name].event.decode(data)
             except MsgspecError as error:
-                raise _unreadable(position, error) from error
+                raise _unreadable(position, name, error) from error
             sealed = sealed or SEALED in data
             events.append((position, event))
         return self._opened(piece, events) if sealed else [(at, today(each)) for at, each in events]
@@ -175,5 +175,5 @@ class Reader:
         return sql.SQL(TAGGED).format(first=sql.Literal(first), last=sql.Literal(last), **fields)
 
 
-def _unreadable(position: int, error: MsgspecError) -> FoldingFailed:
-    return FoldingFailed(position, error, code="event.unreadable")
+def _unreadable(position: int, name: bytes, error: MsgspecError) -> FoldingFailed:
+    return FoldingFailed(position, codec.unreadable(name.decode(), position, error))

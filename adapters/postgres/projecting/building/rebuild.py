@@ -139,7 +139,7 @@ def _check(name: str, asked: Asked, tenant: TenantId | None) -> None:
         raise Malformed(
             "projections.as_of_into",
             "Rows as of a day need a schema of their own, and one only they have.",
-            hint="Give both --as-of and --into, or neither.",
+            hint=f"Give both --as-of and --into, which is not {PUBLIC}, or neither.",
         )
     if isinstance(asked.as_of, int) and tenant is None:
         raise Malformed(
