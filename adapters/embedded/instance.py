@@ -15,6 +15,7 @@ from adapters.embedded.record import Instance, read_record
 from adapters.embedded.servers import embedded_servers
 from adapters.embedded.urls import Urls
 from adapters.settings import Settings
+from application.errors import Conflict
 
 # Another command may have started the servers for its own while.
 WAIT_SECONDS_MAX: Final = 60.0
@@ -45,6 +46,7 @@ def attached(settings: Settings, processes: Collection[str] = ()) -> Iterator[Se
     leave one open, servers are started and migrated, with the named processes, for the block.
 
     Raises:
+        Conflict: An instance runs, and the settings name another server and leave one open.
         Unavailable: The servers can't be had.
 
     """
@@ -67,6 +69,8 @@ def _named(settings: Settings) -> Settings | None:
             return with_urls(settings, _urls(instance))
         if settings.database_url and settings.redis_url:
             return replace(settings, database_admin_url=settings.owner_url)
+        if instance:
+            raise _of_others(settings)
         if holder(settings.data) is None or time.monotonic() > deadline:
             return None
         time.sleep(POLL_SECONDS)
@@ -77,6 +81,18 @@ def _urls(instance: Instance) -> Urls:
         database_url=instance.database_url,
         admin_database_url=instance.admin_database_url,
         redis_url=instance.redis_url,
+    )
+
+
+def _of_others(settings: Settings) -> Conflict:
+    """Say that one server is named, and that the instance here runs on another."""
+    names = ["DATABASE_URL", "REDIS_URL"]
+    named, other = names if settings.database_url else reversed(names)
+    return Conflict(
+        "instance.other_servers",
+        f"{named} names another server than the instance in {settings.data} runs on,"
+        f" and {other} is not set.",
+        hint=f"Set {other} too, or unset {named}.",
     )
 
 

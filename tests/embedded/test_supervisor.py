@@ -24,6 +24,7 @@ from adapters.embedded.record import MARK, Instance, end_former
 from adapters.embedded.supervisor import Supervisor
 from adapters.embedded.urls import Urls
 from adapters.settings import Settings
+from application.errors import Conflict
 from tests.embedded.small_instance import PROCESSES
 
 PATIENCE_SECONDS = 20.0
@@ -157,6 +158,10 @@ def test_a_command_attaches_to_the_instance_that_runs(settings: Settings) -> Non
         assert found.database_url == instance.database_url
         assert found.database_admin_url == instance.admin_database_url
         assert found.redis_url == instance.redis_url
+        elsewhere = replace(settings, database_url="postgresql://db/a")
+        with pytest.raises(Conflict, match="REDIS_URL is not set") as refused, attached(elsewhere):
+            pass
+        assert refused.value.hint == "Set REDIS_URL too, or unset DATABASE_URL."
 
 
 def test_a_command_uses_the_servers_that_it_is_given(settings: Settings) -> None:
