@@ -7,7 +7,7 @@ from typing import Any, Final, LiteralString, TypeAlias
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from psycopg import AsyncConnection, OperationalError, sql
+from psycopg import AsyncConnection, AsyncCursor, OperationalError, sql
 from psycopg.types.string import TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -16,6 +16,7 @@ from application.errors import Unavailable
 from domain.ids import TenantId
 
 Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]  # Any: rows of any query.
+Asked: TypeAlias = AsyncCursor[tuple[Any, ...]]  # Any: as above. A query that was sent.
 Pool: TypeAlias = AsyncConnectionPool[Connection]
 
 _used_at: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()

@@ -17,7 +17,8 @@ from adapters.postgres.models.shown import shown, shown_type
 from adapters.postgres.models.tables import columns_of
 from adapters.postgres.models.versions import table_name
 from adapters.postgres.projecting.building.rebuild import Asked, rebuild
-from adapters.postgres.projecting.folding import fold_batch
+from adapters.postgres.projecting.folding import fold_news, stored_names
+from adapters.postgres.projecting.news import read_news
 from adapters.postgres.projecting.projector import Projector
 from adapters.runtime import Runtime
 from domain.kernel import Command, Refused
@@ -61,13 +62,16 @@ async def fold_up_to(
     pool, vault = desk.runtime.pool, desk.runtime.vault
     with suppress(Killed):
         async with tenant_transaction(pool, desk.tenant) as connection:
-            folded = await fold_batch(
+            news = await read_news(
                 connection,
-                table_of(model, table),
                 desk.tenant,
                 after=after,
                 until=until,
+                names=stored_names(model),
                 vault=vault,
+            )
+            folded = await fold_news(
+                connection, table_of(model, table), desk.tenant, news, after=after, vault=vault
             )
             assert folded.failure is None
             if killed:

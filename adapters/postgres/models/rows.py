@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from psycopg import AsyncCursor, sql
+from psycopg import sql
 
-from adapters.postgres.connections import Connection
+from adapters.postgres.connections import Asked, Connection
 from adapters.postgres.models.tables import columns_of
 from adapters.postgres.models.texts import stored_names, texts_of
 from adapters.postgres.models.versions import table_name
 from domain.ids import TenantId
 from projections.kernel import ReadModel, Row, columns_with_hints
-
-Asked: TypeAlias = AsyncCursor[tuple[Any, ...]]  # Any: rows of any table.
 
 
 class Table(Struct, frozen=True):

@@ -1,14 +1,13 @@
 """Cursors: how far each reader of a log has come. Whoever holds one is the only one to move it."""
 
 from collections.abc import Sequence
-from typing import Any, LiteralString, TypeAlias
+from typing import LiteralString
 
 import psycopg
 import structlog
 from msgspec import Struct
-from psycopg import AsyncCursor
 
-from adapters.postgres.connections import Connection
+from adapters.postgres.connections import Asked, Connection
 from adapters.postgres.projecting.folding import Folded
 from adapters.postgres.projecting.news import FoldingFailed
 from application.errors import Unavailable
@@ -46,7 +45,6 @@ FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[])
     AS m (name, at, reached, failed, error)
 WHERE c.tenant_id = %s AND c.projection = m.name
 """
-Asked: TypeAlias = AsyncCursor[tuple[Any, ...]]  # Any: columns of several types.
 log = structlog.get_logger()
 
 

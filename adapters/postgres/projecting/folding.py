@@ -6,15 +6,14 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from adapters.postgres.connections import Connection
-from adapters.postgres.models.rows import Asked, Table, ask_for_rows, loaded, write_rows
+from adapters.postgres.connections import Asked, Connection
+from adapters.postgres.models.rows import Table, ask_for_rows, loaded, write_rows
 from adapters.postgres.projecting.forgetting import forget
 from adapters.postgres.projecting.news import (
     FoldingFailed,
     News,
     concerns,
     opened,
-    read_news,
 )
 from application import codec
 from application.vault import Vault
@@ -59,15 +58,6 @@ class _Touched(Struct, frozen=True, kw_only=True):
 def stored_names(model: type[ReadModel[Any]]) -> frozenset[str]:  # Any: of any row.
     """Name the events that *model* understands, as the log may hold them."""
     return frozenset(codec.stored_names(events_of(model)))
-
-
-async def fold_batch(
-    connection: Connection, table: Table, tenant: TenantId, *, after: int, until: int, vault: Vault
-) -> Folded:
-    """Fold the next events after *after*, up to *until*, inside the caller's transaction."""
-    names = stored_names(table.model)
-    news = await read_news(connection, tenant, after=after, until=until, names=names, vault=vault)
-    return await fold_news(connection, table, tenant, news, after=after, vault=vault)
 
 
 async def fold_news(

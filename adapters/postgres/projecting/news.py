@@ -10,9 +10,8 @@ from traceback import extract_tb
 from typing import Any, Final, LiteralString, TypeAlias
 
 from msgspec import Struct
-from psycopg import AsyncCursor
 
-from adapters.postgres.connections import Connection
+from adapters.postgres.connections import Asked, Connection
 from application import codec
 from application.errors import ApplicationError
 from application.vault import UNKNOWN, Opener, SealBroken, Vault
@@ -30,7 +29,6 @@ WHERE tenant_id = %s AND position > %s
   AND (type = ANY (%s) OR type <> ALL (%s))
 ORDER BY position LIMIT %s
 """
-Asked: TypeAlias = AsyncCursor[tuple[Any, ...]]  # Any: columns of several types.
 Records: TypeAlias = Sequence[tuple[int, str, str]]
 """Events as they are stored: position, type and data."""
 
