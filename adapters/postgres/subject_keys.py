@@ -18,12 +18,12 @@ from adapters.postgres.connections import Connection, Pool, tenant_transaction
 from adapters.postgres.models.versions import read_consumer
 from adapters.postgres.projecting.building.keeping import empty_former
 from adapters.postgres.projecting.folding import Folded
+from adapters.postgres.projecting.taking import take
 from application.codec import decode_data
 from application.ports import SubjectKey
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.privacy import SubjectForgotten
 
-BATCH: Final = 500
 DESTROYER: Final = "privacy.destroy_keys"
 WRAPPED_TOGETHER: Final = 1_000
 PROOFS: Final = 10
@@ -55,11 +55,6 @@ SELECT max(generation) FROM subject_key WHERE tenant_id = %s AND subject = %s
 """
 WRAPPED_BY: LiteralString = """
 SELECT wrapped, tenant_id::text, subject, generation FROM subject_keys_wrapped_by_v1(%s, %s)
-"""
-FORGOTTEN: LiteralString = """
-SELECT position, data FROM event
-WHERE tenant_id = %s AND position > %s AND position <= %s AND type = 'SubjectForgotten'
-ORDER BY position LIMIT %s
 """
 DESTROY: LiteralString = """
 UPDATE subject_key SET wrapped = NULL, forgotten_at = now()
@@ -205,17 +200,15 @@ class DestroyKeys:
         self, connection: Connection, tenant: TenantId, after: int, head: int
     ) -> Folded:
         """Destroy them. Again does no harm."""
-        found = await connection.execute(FORGOTTEN, (tenant, after, head, BATCH))
-        records = await found.fetchall()
-        for position, data in records:
-            event = decode_data(SubjectForgotten.__name__, data, position)
+        taken = await take(connection, tenant, self.types, after=after, head=head)
+        for position, kind, data, _ in taken.records:
+            event = decode_data(kind, data, position)
             assert isinstance(event, SubjectForgotten), "It is asked for by type."
             gone = await connection.execute(DESTROY, (tenant, event.subject, event.generation))
             log.info("privacy.keys_destroyed", tenant=tenant, position=position, keys=gone.rowcount)
-        if records:
+        if taken.records:
             await empty_former(connection, at_once=True)
-        reached = records[-1][0] if len(records) == BATCH else head
-        return Folded(position=reached, events=len(records))
+        return Folded(position=taken.reached, events=len(taken.records))
 
 
 async def wrap_again(pool: Pool, keyring: Keyring, on_progress: Callable[[int], None]) -> int:

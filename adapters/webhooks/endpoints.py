@@ -7,6 +7,7 @@ from typing import Final, LiteralString, get_args
 
 from adapters.postgres.connections import Connection
 from adapters.postgres.projecting.folding import Folded
+from adapters.postgres.projecting.taking import take
 from application.codec import decode_data
 from application.webhooks import family
 from domain.ids import TenantId
@@ -24,12 +25,6 @@ from domain.webhooks import (
 )
 
 CONSUMER: Final = "webhooks.endpoints"
-BATCH: Final = 500
-READ: LiteralString = """
-SELECT type, data, position FROM event
-WHERE tenant_id = %s AND position > %s AND position <= %s AND type = ANY (%s)
-ORDER BY position LIMIT %s
-"""
 REGISTER: LiteralString = """
 INSERT INTO webhook_delivery (tenant_id, endpoint, position) VALUES (%s, %s, %s)
 ON CONFLICT DO NOTHING
@@ -71,14 +66,12 @@ class Endpoints:
     async def __call__(
         self, connection: Connection, tenant: TenantId, after: int, head: int
     ) -> Folded:
-        asked = (tenant, after, head, list(self.types), BATCH)
-        records = await (await connection.execute(READ, asked)).fetchall()
-        for kind, data, position in records:
+        taken = await take(connection, tenant, self.types, after=after, head=head)
+        for position, kind, data, _ in taken.records:
             event = decode_data(kind, data, position)
             assert isinstance(event, WebhookEvent), "It is asked for by type."
             await _follow(connection, tenant, event, position)
-        reached = records[-1][2] if len(records) == BATCH else head
-        return Folded(position=reached, events=len(records))
+        return Folded(position=taken.reached, events=len(taken.records))
 
 
 async def _follow(

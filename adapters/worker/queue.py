@@ -1,7 +1,6 @@
 """The queue between the log and the workers: a message a job, made by a reaction."""
 
-from collections.abc import Sequence
-from typing import Final, LiteralString
+from typing import Final
 
 import dramatiq
 import structlog
@@ -11,6 +10,7 @@ from redis.exceptions import RedisError
 
 from adapters.postgres.connections import Connection
 from adapters.postgres.projecting.folding import Folded
+from adapters.postgres.projecting.taking import take
 from adapters.redis.broker import QUEUE
 from application.errors import Unavailable
 from domain.ids import JobId, TenantId
@@ -18,12 +18,6 @@ from domain.jobs import JobQueued
 
 ACTOR: Final = "run_job"
 CONSUMER: Final = "jobs.enqueue"
-BATCH: Final = 500
-QUEUED: LiteralString = """
-SELECT position, data FROM event
-WHERE tenant_id = %s AND position > %s AND position <= %s AND type = 'JobQueued'
-ORDER BY position LIMIT %s
-"""
 _queued = Decoder(JobQueued)
 log = structlog.get_logger()
 
@@ -62,11 +56,9 @@ class JobReaction:
     async def __call__(
         self, connection: Connection, tenant: TenantId, after: int, head: int
     ) -> Folded:
-        cursor = await connection.execute(QUEUED, (tenant, after, head, BATCH))
-        records: Sequence[tuple[int, str]] = await cursor.fetchall()
-        for _, data in records:
+        taken = await take(connection, tenant, self.types, after=after, head=head)
+        for _, _, data, _ in taken.records:
             event = _queued.decode(data)
             enqueue(self._broker, tenant, event.job, event.kind, event.subject)
             log.info("job.enqueued", job=event.job, kind=event.kind)
-        reached = records[-1][0] if len(records) == BATCH else head
-        return Folded(position=reached, events=len(records))
+        return Folded(position=taken.reached, events=len(taken.records))

@@ -13,6 +13,7 @@ from adapters.postgres.connections import Connection, Pool, tenant_transaction
 from adapters.postgres.projecting.folding import Folded
 from adapters.postgres.projecting.news import FoldingFailed, Item, read_items
 from adapters.postgres.projecting.skipping import skipped_positions
+from adapters.postgres.projecting.taking import take
 from application import codec
 from application.bus import Bus
 from application.errors import NotFound, TooMany, Unavailable
@@ -22,11 +23,6 @@ from domain.ids import SYSTEM_TENANT, TenantId
 
 BATCH: Final = 100
 BEGIN: LiteralString = "SELECT begin_reaction_v1(%s, %s)"
-CAUSES: LiteralString = """
-SELECT position, type, data, correlation_id FROM event
-WHERE tenant_id = %s AND position > %s AND position <= %s AND type = ANY (%s)
-ORDER BY position LIMIT %s
-"""
 BURY: LiteralString = """
 INSERT INTO dead_letter (tenant_id, reaction, position, code, message)
 VALUES (%s, %s, %s, %s, %s)
@@ -57,8 +53,8 @@ class Reacting:
     async def __call__(
         self, connection: Connection, tenant: TenantId, after: int, head: int
     ) -> Folded:
-        asked = (tenant, after, head, list(self.types), BATCH)
-        records = await (await connection.execute(CAUSES, asked)).fetchall()
+        taken = await take(connection, tenant, self.types, after=after, head=head, most=BATCH)
+        records = taken.records
         skipped = await skipped_positions(connection, tenant, self.name)
         items = await read_items([record[:3] for record in records], tenant, self._vault)
         for done, (item, (*_, correlation)) in enumerate(zip(items, records, strict=True)):
@@ -76,8 +72,7 @@ class Reacting:
             if letter is not None:
                 await bury(connection, tenant, self.reaction, letter)
             note_reaction(self.reaction.name, refused=letter is not None)
-        reached = records[-1][0] if len(records) == BATCH else head
-        return Folded(position=reached, events=len(records))
+        return Folded(position=taken.reached, events=len(records))
 
     async def react_to(
         self, tenant: TenantId, item: Item, correlation_id: str
@@ -108,14 +103,16 @@ class Reacting:
 
         """
         async with tenant_transaction(pool, tenant) as connection:
-            asked = (tenant, position - 1, position, list(self.types), 1)
-            record = await (await connection.execute(CAUSES, asked)).fetchone()
-            if record is None:
+            taken = await take(
+                connection, tenant, self.types, after=position - 1, head=position, most=1
+            )
+            if not taken.records:
                 raise NotFound(
                     "reactions.absent",
                     f"Event {position} is none that {self.reaction.name} reacts to.",
                     hint=f"It reacts to {', '.join(self.types)}.",
                 )
+            (record,) = taken.records
             (item,) = await read_items([record[:3]], tenant, self._vault)
             letter = await self.react_to(tenant, item, record[3])
             if letter is None:
