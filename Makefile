@@ -8,6 +8,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test check format lint types architecture house coverage bench faults soak
+.PHONY: assets clients
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +56,13 @@ faults: .venv/.dev ## Append under random kills; SEED and SECONDS set the run.
 
 soak: .venv/.dev ## Project under random kills and pauses; SEED and SECONDS set the run.
 	@exec $(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600)
+
+assets: ## Build GraphiQL, Swagger UI and ReDoc anew; needs Node, and is needed by nobody else.
+	@cd adapters/pages/sources && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs
+
+clients: .venv/.dev ## Try clients that others wrote in Node, which it needs.
+	@cd tests/clients && npm ci --ignore-scripts --no-audit --no-fund
+	@exec $(BIN)/python -m pytest tests/clients
 
 FIND_PYTHON = command -v $(PYTHON) >/dev/null || { \
 	echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name it: make PYTHON=..." >&2; \

@@ -11,7 +11,8 @@ from msgspec import Struct
 from adapters.postgres.connections import tenant_transaction
 from adapters.postgres.models.conditions import Model, owner_column, require, storage_tenant
 from adapters.postgres.models.moments import events_of_row, open_log
-from adapters.postgres.models.queries import checked_first, get_row
+from adapters.postgres.models.paging import checked_first
+from adapters.postgres.models.queries import get_row
 from adapters.postgres.models.shown import shown
 from adapters.runtime import Runtime
 from application.codec import check_tag, decode, stored_names
@@ -67,9 +68,9 @@ def find_model(name: str, context: Context) -> Model:
 
 
 def readable_models(context: Context) -> list[str]:
-    """Name the public read models that the caller may read, by their singular."""
+    """Name the public read models that the caller may read."""
     return [
-        _singular(model)
+        model.name
         for model in read_models().values()
         if model.public and context.may(model.permission)
     ]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from adapters.keyring import Keyring, open_keyring
 from adapters.postgres.connections import Pool, make_pool
 from adapters.postgres.store.event_store import PostgresEventStore
 from adapters.postgres.subject_keys import PostgresSubjectKeys
+from adapters.redis.connections import make_redis
 from adapters.redis.hub import Hub
 from adapters.settings import Settings
 from application.bus import Bus
@@ -52,7 +54,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """
     database_url, redis_url = _urls(settings)
     async with AsyncExitStack() as stack:
-        redis: Redis = Redis.from_url(redis_url)
+        redis = make_redis(redis_url)
         stack.push_async_callback(redis.aclose)
         hub = Hub(redis)
         pool = await stack.enter_async_context(make_pool(database_url))
@@ -89,7 +91,7 @@ def _bus(settings: Settings, store: PostgresEventStore, vault: Vault) -> Bus:
         vault=vault,
         seconds_max=settings.command_seconds_max,
         companions=companions,
-        admit=reach_of(settings).admit,
+        admit=partial(reach_of(settings).admit_to, store),
     )
 
 

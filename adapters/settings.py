@@ -47,6 +47,50 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = HOME / ".asiento"
     asiento_host: Annotated[str, Meta(description="The address the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="The port of the API.")] = 8000
+    cors_origins: Annotated[
+        str | None,
+        Meta(
+            description="Origins whose pages may call the API from a browser, with commas between"
+            " them, such as https://books.example; * for all. Unset: none.",
+        ),
+    ] = None
+    hsts_seconds: Annotated[
+        int,
+        Meta(
+            description="For how long browsers shall come by HTTPS alone; 0: it is not asked for."
+            " Only where TLS ends in front of the API.",
+            ge=0,
+        ),
+    ] = 0
+    compress_bytes_min: Annotated[
+        int,
+        Meta(
+            description="Answers of so many bytes are compressed for whoever takes gzip; 0: none,"
+            " where a proxy does it.",
+            ge=0,
+        ),
+    ] = 1_024
+    request_bytes_max: Annotated[
+        int, Meta(description="What the body of a request may hold, but for uploads.", ge=1_024)
+    ] = 10_000_000
+    upload_bytes_max: Annotated[
+        int, Meta(description="What a file for an import may hold.", ge=1_024)
+    ] = 1_000_000_000
+    request_head_bytes_max: Annotated[
+        int, Meta(description="What the address and the headers of a request may hold.", ge=1_024)
+    ] = 65_536
+    request_seconds_max: Annotated[
+        float,
+        Meta(description="How long a request may keep us waiting for more of it.", gt=0),
+    ] = 30.0
+    ready_lag_events_max: Annotated[
+        int,
+        Meta(
+            description="By how many events a projection may be behind in some log before /ready"
+            " says no; 0: by any number, as long as it moves.",
+            ge=0,
+        ),
+    ] = 0
     asiento_secret_key: Annotated[
         str | None,
         Meta(
@@ -77,6 +121,36 @@ class Settings(Struct, frozen=True, kw_only=True):
     at_least_seconds_max: Annotated[
         float, Meta(description="How long a query waits for atLeast.")
     ] = 5.0
+    listeners_per_key_max: Annotated[
+        int,
+        Meta(
+            description="WebSockets and event streams that one key may hold open in a process.",
+            ge=1,
+        ),
+    ] = 2_000
+    graphql_cost_max: Annotated[
+        int, Meta(description="What one GraphQL request may cost, rows by fields.", ge=1)
+    ] = 200_000
+    graphql_budget_per_second: Annotated[
+        int,
+        Meta(description="Cost that a key may spend each second in GraphQL; 0: any.", ge=0),
+    ] = 10_000_000
+    graphql_seconds_max: Annotated[
+        float, Meta(description="How long a statement of a GraphQL query may take.", gt=0)
+    ] = 10.0
+    graphql_batch_max: Annotated[
+        int, Meta(description="GraphQL requests that one body may hold.", ge=1, le=100)
+    ] = 10
+    graphql_introspection: Annotated[
+        bool, Meta(description="Tell the schema to every key, and not to owners' alone.")
+    ] = True
+    graphql_documents: Annotated[
+        Path | None,
+        Meta(
+            description="The only documents that keys may run: a folder of .graphql files, or a"
+            " JSON file of texts by hash. Unset: any."
+        ),
+    ] = None
     import_chunk_rows: Annotated[
         int, Meta(description="Rows that an import job commits at a time.")
     ] = 10_000

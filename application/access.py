@@ -31,6 +31,9 @@ SECRET_LENGTH: Final = 43  # Base 62 digits of 32 bytes.
 KEY_TEXT: Final = re.compile(rf"ask_([0-9a-f-]{{36}})_([0-9A-Za-z]{{{SECRET_LENGTH}}})", re.ASCII)
 
 READ_LOG: Final = "audit.event.read"
+READ_SCHEMA: Final = "graphql.schema.read"
+SEND_DOCUMENTS: Final = "graphql.document.send"
+OF_OWNERS: Final = frozenset({READ_LOG, READ_SCHEMA, SEND_DOCUMENTS})
 OF_OPERATORS: Final = frozenset({"tenants.tenant.create"})
 """What reaches beyond a tenant, and so is no owner's to give."""
 
@@ -89,7 +92,7 @@ def owner_permissions(readable: Iterable[str]) -> tuple[str, ...]:
     Each is named, so that a permission that comes later is given, not assumed.
     """
     commands = (e.permission for e in exposed_commands().values() if e.route is not None)
-    return tuple(sorted({*commands, *readable, READ_LOG} - OF_OPERATORS))
+    return tuple(sorted({*commands, *readable, *OF_OWNERS} - OF_OPERATORS))
 
 
 def _base62(secret: bytes) -> str:

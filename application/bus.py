@@ -7,18 +7,16 @@ against the states that the former left, so that a hot series does not fight its
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 import structlog
 from msgspec import Struct
-from msgspec.structs import replace
 
 from application import codec
+from application.asks import Ask, Unchanged, conditions_of, last_positions
 from application.errors import ApplicationError, Conflict, Malformed
-from application.history import COMMAND
 from application.kernel import Context, Outcome, authorise, exposed_commands, made_ids
 from application.ports import (
     Append,
@@ -31,7 +29,7 @@ from application.ports import (
 from application.states import States, Working
 from application.vault import NoKeys, Vault
 from domain.ids import TenantId
-from domain.kernel import Boundary, Command, Event, Refused, State, filled_fields, found_fields
+from domain.kernel import Boundary, Command, Event, Refused, State
 from domain.privacy import FORGETTINGS, SubjectForgotten
 
 TOGETHER_MAX: Final = 256
@@ -47,35 +45,8 @@ NOBODY_FORGOTTEN: Final = QueryItem(types=(SubjectForgotten.__name__,), tags=(FO
 S = TypeVar("S", bound=State)
 Answer: TypeAlias = Outcome | Refused | ApplicationError
 Companions: TypeAlias = Callable[[Command, Event], Iterable[Event]]
-Admit: TypeAlias = Callable[[Command], None]
+Admit: TypeAlias = Callable[[TenantId, Command], Awaitable[None]]
 log = structlog.get_logger()
-
-
-class Ask(Struct, frozen=True, kw_only=True):
-    """A command, on whose behalf, and under which idempotency key."""
-
-    command: Command
-    context: Context
-    key: str | None = None
-
-    @property
-    def caused(self) -> Context:
-        """Whose the events are: the command caused them, where nothing before it did."""
-        if self.context.causation_id:
-            return self.context
-        return replace(self.context, causation_id=f"{COMMAND}{type(self.command).__name__}")
-
-    @property
-    def fingerprint(self) -> str:
-        """Tell whether a key comes back with another request than it came with."""
-        kind = type(self.command)
-        # What was filled in or looked up differs each time the same request is sent.
-        ours = {*filled_fields(kind), *found_fields(kind)}
-        given = {
-            name: getattr(self.command, name) for name in kind.__struct_fields__ if name not in ours
-        }
-        request = msgspec.json.encode((kind.__name__, self.context.actor, given))
-        return sha256(request).hexdigest()
 
 
 class _Kept(Struct, frozen=True):
@@ -107,12 +78,12 @@ class Bus:
         vault: Vault | None = None,
         seconds_max: float = 2.0,
         companions: Companions = lambda _command, _event: (),
-        admit: Admit = lambda _command: None,
+        admit: Admit | None = None,
     ) -> None:
         self._store = store
         self._vault = vault or Vault(NoKeys())
         self._seconds_max = seconds_max
-        self._admit = admit  # Refuses what the settings of the instance do not allow.
+        self._admit = admit  # Refuses what no rule can see: settings, or the length of a log.
         self._companions = companions
         self._states = States(store, self._vault)
         self._waiting: dict[TenantId, deque[_Waiting]] = {}
@@ -120,12 +91,18 @@ class Bus:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def execute(
-        self, command: Command, context: Context, *, key: str | None = None
+        self,
+        command: Command,
+        context: Context,
+        *,
+        key: str | None = None,
+        condition: Unchanged | None = None,
     ) -> Outcome:
-        """Run one command.
+        """Run one command, where *condition* holds at its place in the log.
 
         Raises:
             Refused: A rule said no.
+            Changed: The condition does not hold.
             Forbidden: The caller lacks the permission.
             Malformed: An id or the key can't be one.
             Conflict: Others were first until the time was up.
@@ -134,8 +111,9 @@ class Bus:
         """
         tenant = authorise(command, context)
         command = await self._look_up(tenant, command)
-        ask = Ask(command=command, context=context, key=_checked(key, context))
+        ask = Ask(command=command, context=context, key=_checked(key, context), condition=condition)
         tags = frozenset(boundary.tag for boundary in command.boundary())
+        tags |= {each.tag for each in conditions_of([ask])}
         for tag in tags:
             codec.check_tag(tag)  # Here, so that those decided together do not suffer for it.
         waiting = _Waiting(ask=ask, tags=tags, future=asyncio.get_running_loop().create_future())
@@ -195,7 +173,8 @@ class Bus:
 
     async def _look_up(self, tenant: TenantId, command: Command) -> Command:
         """Let the module find what its rule must know and no caller may say."""
-        self._admit(command)
+        if self._admit is not None:
+            await self._admit(tenant, command)
         find = exposed_commands()[type(command)].find
         return command if find is None else await find(self._vault, tenant, command)
 
@@ -250,7 +229,8 @@ class Bus:
                 [ask.command for ask in asks],
                 keys=[ask.key for ask in asks if ask.key is not None],
             )
-            decision = _Decision(work, self._companions, one_caller=close is not None)
+            seen = await last_positions(self._store, tenant, conditions_of(asks), work.head)
+            decision = _Decision(work, self._companions, seen, one_caller=close is not None)
             decision.take(asks, all_or_nothing=all_or_nothing)
             for last in await close(decision.answers) if close else ():
                 await self._states.extend(tenant, work, last.command)
@@ -275,6 +255,7 @@ class Bus:
         if not decision.events and not decision.keys:
             return decision.finish(work.head)
         boundary = [QueryItem(types=types, tags=(tag,)) for tag, types in work.boundary().items()]
+        boundary += [condition.item for condition in decision.seen]
         sealed = await self._vault.seal(
             tenant, [event for event, _ in decision.events], erased=work.erased
         )
@@ -304,9 +285,17 @@ class Bus:
 class _Decision:
     """Answers to some commands, in order, and the events that come of them."""
 
-    def __init__(self, work: Working, companions: Companions, *, one_caller: bool) -> None:
+    def __init__(
+        self,
+        work: Working,
+        companions: Companions,
+        seen: Mapping[Unchanged, int],
+        *,
+        one_caller: bool,
+    ) -> None:
         self._work = work
         self._companions = companions
+        self.seen = seen  # Where each condition finds its last event.
         self._one_caller = one_caller
         self._pending: list[_Kept | Answer] = []
         self._in_hand: dict[str, tuple[str, _Kept]] = {}
@@ -353,6 +342,8 @@ class _Decision:
         return kept
 
     def _decide(self, ask: Ask) -> _Kept:
+        if ask.condition is not None:
+            ask.condition.check(self.seen[ask.condition], (event for event, _ in self.events))
         events = list(self._work.decide(ask.command))
         events += [more for event in events for more in self._companions(ask.command, event)]
         tags = [codec.tags_of(event) for event in events]  # Here, so that each ask has its errors.

@@ -52,6 +52,14 @@ class Conflict(ApplicationError):
     status = 412
 
 
+class Changed(Conflict):
+    """What the caller saw is not so any more. Read it again; the position says since when."""
+
+    def __init__(self, code: str, message: str, *, hint: str, position: int) -> None:
+        super().__init__(code, message, hint=hint)
+        self.position = position
+
+
 class TooMany(ApplicationError):
     """Too many requests. Wait, then ask again."""
 

@@ -16,6 +16,8 @@ from msgspec import Struct
 from application.codec import event_types
 from application.errors import Malformed
 from application.kernel import Exposed, Outcome
+from application.moments import check_position
+from application.ports import EventStore
 from application.vault import Vault
 from domain.ids import TenantId
 from domain.kernel import Command, Refused
@@ -114,6 +116,18 @@ class Reach(Struct, frozen=True, kw_only=True):
 
     http: bool = False
     private: bool = False
+
+    async def admit_to(self, store: EventStore, tenant: TenantId, command: Command) -> None:
+        """As ``admit``, and let nothing be sent again from where the log has not come to.
+
+        Raises:
+            Refused: Its address is not for webhooks of this instance.
+            Malformed: There are no events of a type, or there is no such position.
+
+        """
+        self.admit(command)
+        if isinstance(command, ReplayWebhook):
+            check_position(command.after, await store.head(tenant))
 
     def admit(self, command: Command) -> None:
         """Let no endpoint be registered that could never be sent anything.

@@ -112,11 +112,12 @@ def _turn(instance: Instance, source: Source, number: int) -> Turn:
 def _import(instance: Instance, source: Source, slug: str) -> Timed:
     """Import for a new tenant, from the command's start until GraphQL shows all of it."""
     tenant = instance.new_tenant(slug)
-    begun = perf_counter()
-    imported = instance.import_invoices(source.path, tenant)
-    returned = perf_counter()
-    instance.wait_until_visible(tenant, source.invoices)
-    visible = perf_counter()
+    with instance.watcher(tenant) as watcher:
+        begun = perf_counter()
+        imported = instance.import_invoices(source.path, tenant)
+        returned = perf_counter()
+        watcher.wait_until_visible(source.invoices)
+        visible = perf_counter()
     if (imported.rows, imported.rejected) != (source.rows, 0):
         raise RuntimeError(f"{source.rows} rows were to be taken, and it said {imported}")
     steps = {name: imported.seconds[name] for name in ("ingest", "validate", "promote")}

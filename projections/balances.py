@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from domain.invoicing import CustomerCode, NumberedEvent
 from domain.money import EXACT, total
 from projections.invoices import net_and_tax
-from projections.kernel import Indexed, ReadModel, Row, derived
+from projections.kernel import Indexed, ReadModel, Row, derived, many_of, relations
 
 NOTHING = Decimal(0)
 Account = Annotated[str, Meta(description="The customer's code and the currency, as in `C7:EUR`.")]
@@ -48,6 +48,14 @@ class CustomerBalances(ReadModel[CustomerBalanceRow]):
     permission = "invoicing.invoice.read"
     personal = False
     search = ("customer_code",)
+    related = relations(
+        invoices=many_of(
+            "invoices",
+            "The documents of the account, and drafts for the customer.",
+            customer_code="customer_code",
+            currency="currency",
+        )
+    )
 
     @classmethod
     def keys(cls, event: NumberedEvent) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from domain.imports import (
 )
 from domain.imports.batches import BEFORE, BatchStatus
 from domain.imports.events import LaterEvent
-from projections.kernel import Indexed, ReadModel, Row
+from projections.kernel import Indexed, ReadModel, Row, many_of, relations
 
 
 class ImportBatchRow(Row):
@@ -55,6 +55,9 @@ class ImportBatches(ReadModel[ImportBatchRow]):
     row = ImportBatchRow
     key = "batch"
     permission = "imports.batch.read"
+    related = relations(
+        documents=many_of("invoices", "The documents that came with it.", batch="batch")
+    )
 
     @staticmethod
     def apply(row: ImportBatchRow | None, event: ImportEvent) -> ImportBatchRow | None:

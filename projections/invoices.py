@@ -20,7 +20,7 @@ from domain.invoicing import (
 )
 from domain.kernel import Value
 from domain.money import EXACT, product, rounded
-from projections.kernel import Indexed, ReadModel, Row, derived
+from projections.kernel import Indexed, ReadModel, Row, derived, one_of, relations
 
 PER_CENT: Final = Decimal("0.01")
 NOTHING: Final = Decimal(0)
@@ -83,6 +83,15 @@ class Invoices(ReadModel[InvoiceRow]):
     version = 2
     permission = "invoicing.invoice.read"
     search = ("number", "customer_code", "customer.name")
+    related = relations(
+        account=one_of(
+            "customer_balances",
+            "The account of the customer, in the currency of the document.",
+            customer_code="customer_code",
+            currency="currency",
+        ),
+        import_batch=one_of("import_batches", "The import that it came with.", batch="batch"),
+    )
 
     @staticmethod
     def apply(_row: InvoiceRow | None, event: InvoiceEvent) -> InvoiceRow | None:

@@ -4,10 +4,11 @@ Most rows are of one entity, named by a field of its events. Others gather from 
 a line of a book. Those say which keys an event touches.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from types import MappingProxyType
 from typing import (
     Annotated,
     Any,
@@ -20,7 +21,7 @@ from typing import (
     overload,
 )
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from domain.kernel import Event, Value, event_types_of
 
@@ -60,6 +61,23 @@ class derived(Generic[T]):  # noqa: N801 - used like ``property``.
         return self if row is None else self.compute(row)
 
 
+class Related(Struct, frozen=True, kw_only=True):
+    """Rows of another read model that belong to a row: those where these columns agree.
+
+    Attributes:
+        model: The name of the other read model.
+        by: Its columns, and ours that they equal. Its first has an index.
+        many: All of them, as a list; otherwise the one that there is.
+        note: What readers are told of it.
+
+    """
+
+    model: str
+    by: Mapping[str, str]
+    many: bool
+    note: str
+
+
 class ReadModel(Generic[R]):
     """How events become rows. The runtime reads, folds and writes in batches; this is pure.
 
@@ -77,6 +95,7 @@ class ReadModel(Generic[R]):
     system: ClassVar[bool] = False  # Folded from the log of the reserved tenant.
     personal: ClassVar[bool] = True  # False: no row holds anything of a person, ever.
     search: ClassVar[tuple[str, ...]] = ()  # Columns whose words find a row; ``a.b`` is inside.
+    related: ClassVar[Mapping[str, Related]] = MappingProxyType({})  # By the name of the field.
     apply: ClassVar[Any]  # Any: each read model names the union of events it understands.
 
     @classmethod
@@ -101,6 +120,21 @@ class ReadModel(Generic[R]):
 def gathers(model: type[ReadModel[Any]]) -> bool:  # Any: of any row.
     """Tell whether the rows of *model* gather from the events of many entities."""
     return model.keys.__func__ is not ReadModel.keys.__func__  # type: ignore[attr-defined] # Class methods have one.
+
+
+def one_of(model: str, note: str, **by: str) -> Related:
+    """Declare that a row belongs to one of another read model, whose columns equal ours."""
+    return Related(model=model, by=by, many=False, note=note)
+
+
+def many_of(model: str, note: str, **by: str) -> Related:
+    """Declare that many rows of another read model belong to one of ours, as above."""
+    return Related(model=model, by=by, many=True, note=note)
+
+
+def relations(**related: Related) -> Mapping[str, Related]:
+    """Name the relations of a model."""
+    return MappingProxyType(related)
 
 
 @cache

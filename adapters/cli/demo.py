@@ -14,7 +14,7 @@ from adapters.audit.log import verify
 from adapters.cli.demo_client import DemoClient
 from adapters.cli.demo_file import read_demo
 from adapters.cli.demo_instance import demo_instance
-from adapters.cli.demo_proof import TAMPERED, checksum, tamper
+from adapters.cli.demo_proof import checksum, tamper
 from adapters.cli.demo_tenant import ensure_demo_tenant
 from adapters.cli.failures import FAILED
 from adapters.cli.output import Story, Table, progress
@@ -198,13 +198,14 @@ async def _verify(stage: Stage) -> None:
 
 async def _tamper(stage: Stage) -> None:
     stage.story.heading("Change one byte behind its back")
-    found, after = await tamper(stage.runtime)
-    _expect(found.first_bad == TAMPERED, f"The change of event {TAMPERED} was not found.")
+    done = await tamper(stage.runtime, stage.tenant)
+    found, at = done.found, done.position
+    _expect(found.first_bad == at, f"The change of event {at} was not found.")
     stage.story.tell(
-        f"In a scratch tenant a price of event {TAMPERED} was changed in the database itself."
-        f" The audit names it: event {found.first_bad}. {found.reason}"
+        f"A price of event {at} was changed in the database itself, in a transaction that is taken"
+        f" back. The audit names it: event {found.first_bad}. {found.reason}"
     )
-    _expect(after.ok, "The byte was put back, and the log does not verify.")
+    _expect(done.after.ok, "The byte was put back, and the log does not verify.")
     stage.story.tell("The byte is back in its place, and the log verifies again.")
 
 

@@ -12,8 +12,10 @@ from redis.exceptions import RedisError
 from adapters.cli.failures import FAILED, UNREACHABLE
 from adapters.cli.output import Result, Table
 from adapters.cli.projection_states import failed_in, list_progress
+from adapters.cli.reaching import unreached
 from adapters.cli.session import open_and, prepare
 from adapters.embedded.instance import attached, running_instance
+from adapters.health import OK, STOPS, status_of
 from adapters.postgres.migrate import migrate
 from adapters.postgres.projecting.standing import look
 from adapters.runtime import Runtime
@@ -22,7 +24,6 @@ from adapters.worker.readers import reader_names
 from application.errors import ApplicationError, Unavailable
 
 ANSWER_SECONDS_MAX: Final = 5.0
-OK: Final = "ok"
 NOT_RUNNING: Final = "not running"
 UNREACHED: Final = "unreachable"
 
@@ -36,7 +37,7 @@ def health() -> Result:
     checks: dict[str, Callable[[Settings], str]] = {
         "database": _database,
         "redis": _redis,
-        "projections": _projections,
+        STOPS: _projections,
     }
     with attached(settings) as named:
         found = {name: _told(check, named) for name, check in checks.items()}
@@ -46,13 +47,12 @@ def health() -> Result:
 
 
 def _result(checks: dict[str, str]) -> Result:
-    failing = [found for found in checks.values() if found != OK]
-    away = any(found == NOT_RUNNING or found.startswith(UNREACHED) for found in failing)
-    status = "failing" if failing else OK
+    away = any(found == NOT_RUNNING or found.startswith(UNREACHED) for found in checks.values())
+    status = status_of(checks)
     return Result(
         document={"status": status, "checks": checks},
         people=(Table(("CHECK", "FOUND"), list(checks.items())), f"Status: {status}"),
-        code=UNREACHABLE if away else FAILED if failing else 0,
+        code=UNREACHABLE if away else 0 if status == OK else FAILED,
     )
 
 
@@ -60,7 +60,8 @@ def _told(check: Callable[[Settings], str], settings: Settings) -> str:
     try:
         return check(settings)
     except (Unavailable, RedisError, OSError) as error:
-        return f"{UNREACHED} ({type(error).__name__})"
+        named = unreached() if isinstance(error, Unavailable) else []
+        return f"{UNREACHED} ({', '.join(named) or type(error).__name__})"
     except ApplicationError as error:
         return error.message
 

@@ -10,7 +10,7 @@ from adapters.cli.options import LogOption
 from adapters.cli.output import Result, Shown, Table, moment
 from adapters.cli.session import find_log, operator, with_runtime
 from adapters.history import find_model, read_history
-from adapters.postgres.models.queries import FIRST_MAX
+from adapters.postgres.models.paging import FIRST_MAX
 from adapters.runtime import Runtime
 from application.history import FieldChange, HistoryEntry, HistoryPage, ImportSource
 

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a server can't be reached.
 """
 
+import gc
 import re
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from adapters.cli.output import MISUSED, Failure, Result, forget_stdout, show, s
 
 JSON_FLAG: Final = "--json"
 INTERRUPTED: Final = 130
+GC_OBJECTS: Final = 100_000
 EPILOGUE: Final = (
     "With --json, any command gives one JSON document on stdout and nothing else there. "
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a server can't be reached."
@@ -101,7 +103,12 @@ GROUPS: Final = {
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:]))
+    # Importing makes objects by the hundred thousand, and they stay: to look for cycles among
+    # them every 700 is a seventh of the start, and to look at the end is as much again.
+    gc.set_threshold(GC_OBJECTS)
+    code = run(sys.argv[1:])
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -123,11 +130,12 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         # What can be told apart here needs the libraries that raise it.
         from adapters.cli.failures import failure_of  # noqa: PLC0415
+        from adapters.cli.reaching import with_names  # noqa: PLC0415
 
         failure = failure_of(error)
         if failure is None:
             raise
-        return show_failure(failure, as_json=as_json)
+        return show_failure(with_names(failure), as_json=as_json)
 
 
 def _incomplete(tokens: Sequence[str]) -> Failure:

@@ -1,7 +1,13 @@
 """The processes of an instance, each in the foreground until a signal stops it."""
 
+import gc
+from typing import Final
+
 from adapters.logging import configure_logging
 from adapters.settings import Settings, load_settings
+
+GC_OBJECTS: Final = 700
+"""Python's own: a command of seconds may let cycles lie, and who answers for days may not."""
 
 # Each imports its own alone: a projector should not wait for the API's libraries.
 
@@ -17,6 +23,7 @@ def api() -> int:
     """Serve GraphQL, REST and their documentation."""
     from adapters.rest.serve import serve  # noqa: PLC0415
 
+    gc.set_threshold(GC_OBJECTS)
     serve(_prepared("api"))
     return 0
 

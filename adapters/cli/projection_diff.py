@@ -8,14 +8,15 @@ from adapters.cli.history import change_table
 from adapters.cli.options import LogOption
 from adapters.cli.output import Result, Shown, counted
 from adapters.cli.session import find_log, operator, with_runtime
-from adapters.history import find_model
+from adapters.history import find_model, readable_models
 from adapters.postgres.models.conditions import Model
 from adapters.postgres.models.differences import Differences, Span, differences
 from adapters.postgres.models.moments import open_log, position_at, read_as_of
-from adapters.postgres.models.queries import FIRST_MAX, checked_first
+from adapters.postgres.models.paging import FIRST_MAX, checked_first
 from adapters.runtime import Runtime
 from application.errors import Malformed, NotFound
 from domain.ids import SYSTEM_TENANT, TenantId
+from projections.kernel import read_models
 
 From = Annotated[str, Parameter(name="--from", help="A position, or a moment with its offset.")]
 To = Annotated[str | None, Parameter(name="--to", help="The same; left out: what is so now.")]
@@ -59,6 +60,13 @@ def diff(
 
 
 def _model(name: str, owner: TenantId) -> Model:
+    known = read_models().get(name)
+    if known is not None and not known.public:
+        raise NotFound(
+            "history.unknown_model",
+            f"The rows of {name} are shown to nobody.",
+            hint=f"Ask for one of {', '.join(readable_models(operator(owner)))}.",
+        )
     model = find_model(name, operator(owner))
     if model.system and owner != SYSTEM_TENANT:
         raise NotFound(

@@ -95,6 +95,9 @@ def skip(
     *,
     tenant: LogOption,
     reason: Annotated[str, Parameter(help="It stays in the log: name nobody in it.")],
+    position: Annotated[
+        int | None, Parameter(help="The event, so that no other is left out; after a retry too.")
+    ] = None,
 ) -> Result:
     """Leave the event that a projection failed at out of it, and let it go on.
 
@@ -105,12 +108,15 @@ def skip(
         name: The projection, as `asiento projections list` names it.
         tenant: The log that it failed in.
         reason: Why the event can be left out.
+        position: The event, by its place in that log.
 
     """
 
     async def work(runtime: Runtime) -> Stopped:
-        owner = await find_log(runtime, tenant)
-        return await skip_at(runtime, owner, name, reason, operator(SYSTEM_TENANT))
+        owner, by = await find_log(runtime, tenant), operator(SYSTEM_TENANT)
+        skipped = await skip_at(runtime, owner, name, reason, by, position=position)
+        await runtime.hub.announce({owner: skipped.position})
+        return skipped
 
     stopped = with_runtime(work)
     said = f"{stopped.name} leaves event {stopped.position} ({stopped.event_type}) out from now on."

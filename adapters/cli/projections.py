@@ -2,20 +2,21 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from time import monotonic
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter, validators
 
 from adapters.cli.output import Result, Table, counted, moment, progress
-from adapters.cli.session import look_up_tenant, with_servers
+from adapters.cli.session import look_up_tenant, slugs_of, with_servers
 from adapters.embedded.places import find_places
 from adapters.keyring import open_keyring
 from adapters.postgres.models.moments import read_as_of
 from adapters.postgres.projecting.building import acts, booking
 from adapters.postgres.projecting.building.rebuild import Asked, Rebuilt, Room
 from adapters.postgres.projecting.building.rebuild import rebuild as run_rebuild
+from adapters.postgres.projecting.building.standstill import StoodStill
 from adapters.postgres.projecting.building.task import PUBLIC, Task
 from adapters.settings import Settings, load_settings
 from domain.ids import TenantId
@@ -54,7 +55,8 @@ def rebuild(
             kept_seconds=settings.rebuild_kept_seconds,
             room=_room(settings),
         )
-        return _told(_watched(settings, name, owner, asked), asked)
+        done = _watched(settings, name, owner, asked)
+        return _told(done, asked, slugs_of(settings) if done.stopped else {})
 
     return with_servers(work)
 
@@ -91,7 +93,12 @@ def _pace(done: int, total: int, seconds: float) -> str:
 
 def status() -> Result:
     """Show the last rebuild of each read model: how far it is, or what came of it."""
-    found = _with_task("", acts.standings)
+
+    def work(settings: Settings) -> tuple[list[acts.Standing], Mapping[TenantId, str]]:
+        found = _acted(settings, "", acts.standings)
+        return found, slugs_of(settings) if any(each.stopped for each in found) else {}
+
+    found, slugs = with_servers(work)
     columns = (
         "NAME",
         "STATUS",
@@ -99,6 +106,7 @@ def status() -> Result:
         "DONE",
         "TOTAL",
         "STARTED",
+        "ENDED",
         "BY",
         "KEPT UNTIL",
         "ERROR",
@@ -106,11 +114,13 @@ def status() -> Result:
     rows = [
         (
             *(each.name, each.status, each.step, each.done, each.total),
-            *(moment(each.started_at), each.runner, moment(each.kept_until), each.error),
+            *(moment(each.started_at), moment(each.ended_at), each.runner),
+            *(moment(each.kept_until), each.error),
         )
         for each in found
     ]
-    return Result(document=found, people=(Table(columns, rows),))
+    stopped = [line for each in found for line in _stopped(each.name, each.stopped, slugs)]
+    return Result(document=found, people=(Table(columns, rows), *stopped))
 
 
 def abort(name: str, /) -> Result:
@@ -153,20 +163,34 @@ def drop_old(name: str, /) -> Result:
 
 
 def _with_task(name: str, act: Callable[[Task], Coroutine[Any, Any, T]]) -> T:
-    def work(settings: Settings) -> T:
-        url, keyring = settings.owner_url, open_keyring(settings)
-        return asyncio.run(act(Task(id=0, url=url, name=name, schema=PUBLIC, keyring=keyring)))
-
-    return with_servers(work)
+    return with_servers(lambda settings: _acted(settings, name, act))
 
 
-def _told(done: Rebuilt, asked: Asked) -> Result:
+def _acted(settings: Settings, name: str, act: Callable[[Task], Coroutine[Any, Any, T]]) -> T:
+    url, keyring = settings.owner_url, open_keyring(settings)
+    return asyncio.run(act(Task(id=0, url=url, name=name, schema=PUBLIC, keyring=keyring)))
+
+
+def _stopped(
+    name: str, stopped: Sequence[StoodStill], slugs: Mapping[TenantId, str]
+) -> Sequence[str]:
+    """Say in whose logs the rows end before the log does, and the ways on."""
+    said = [
+        f"{name} of {slugs.get(each.tenant, each.tenant)} stands still at event {each.position}:"
+        f" {each.error}"
+        for each in stopped
+    ]
+    way = f"`asiento projections retry {name} --tenant …` or `… skip …` lets it go on."
+    return [*said, way] if said else said
+
+
+def _told(done: Rebuilt, asked: Asked, slugs: Mapping[TenantId, str]) -> Result:
     said = (
         f"Rebuilt {done.name}: {counted(done.rows, 'row')} of {counted(done.events, 'event')}"
         f" in {done.seconds:.1f} s, {done.events_per_second:,.0f} events/s."
     )
     if asked.into == PUBLIC:
-        return Result(document=done, people=(said,))
+        return Result(document=done, people=(said, *_stopped(done.name, done.stopped, slugs)))
     where = (
         f"They are in {asked.into}.{done.name}, for the owner of the database alone. What is"
         f" forgotten from now on stays in them: drop them with DROP SCHEMA {asked.into} CASCADE."

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from adapters.audit.registry import UnknownTenant, find_owner
+from adapters.audit.registry import UnknownTenant, all_owners, find_owner
 from adapters.embedded.instance import attached
 from adapters.logging import configure_logging
 from adapters.postgres.connections import connect
@@ -54,10 +54,10 @@ def open_and(settings: Settings, work: Callable[[Runtime], Awaitable[T]]) -> T:
 
 
 async def _opened(settings: Settings, work: Callable[[Runtime], Awaitable[T]]) -> T:
-    # A pool goes on trying for a while; who waits at a terminal wants to know at once.
-    async with await connect(settings.database_url or ""):
-        pass
     async with open_runtime(settings) as runtime:
+        # A pool goes on trying for a while; who waits at a terminal wants to know at once.
+        async with await connect(settings.database_url or ""):
+            pass
         return await work(runtime)
 
 
@@ -81,6 +81,12 @@ def _user() -> str:
 def look_up_tenant(settings: Settings, slug: str) -> TenantId:
     """As ``find_log``, for work that needs no runtime otherwise."""
     return open_and(settings, lambda runtime: find_log(runtime, slug))
+
+
+def slugs_of(settings: Settings) -> dict[TenantId, str]:
+    """Name all tenants by their short names, for work that needs no runtime otherwise."""
+    owners = open_and(settings, all_owners)
+    return {owner.tenant: owner.slug for owner in owners}
 
 
 async def find_log(runtime: Runtime, slug: str) -> TenantId:

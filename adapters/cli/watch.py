@@ -90,12 +90,14 @@ async def watch_projection(runtime: Runtime, tenant: TenantId, name: str, positi
     """
     loop = asyncio.get_running_loop()
     at, moved_at = -1, loop.time()
-    while at < position:
+    while True:
         async with tenant_transaction(runtime.pool, tenant) as connection:
             row = await (await connection.execute(CURSOR, (tenant, name))).fetchone()
         if row is not None and row[0] > at:
             at, moved_at = row[0], loop.time()
-        elif loop.time() - moved_at > STILL_SECONDS_MAX:
+        if at >= position:
+            return
+        if loop.time() - moved_at > STILL_SECONDS_MAX:
             raise Unavailable(
                 "projections.still",
                 f"The projection {name} stands still at {max(at, 0)} of {position}.",

@@ -9,7 +9,7 @@ from adapters.cli.options import TenantOption
 from adapters.cli.output import Result, Table, moment
 from adapters.cli.session import find_tenant, with_runtime
 from adapters.runtime import Runtime
-from adapters.webhooks.ledger import DeadLetter, Delivery, list_deliveries, list_letters
+from adapters.webhooks.ledger import DeadLetter, Delivery, letters_of, list_deliveries
 from application.codec import decode
 from application.ports import QueryItem
 from domain.ids import TenantId
@@ -53,7 +53,10 @@ def list_all(*, tenant: TenantOption) -> Result:
         ]
 
     found = with_runtime(work)
-    columns = ("ENDPOINT", "URL", "TYPES", "STATUS", "POSITION", "HEAD", "DEAD", "LAST ERROR")
+    columns = (
+        *("ENDPOINT", "URL", "TYPES", "STATUS", "POSITION", "HEAD", "DEAD"),
+        *("NEXT ATTEMPT", "LAST ERROR"),
+    )
     return Result(document=found, people=(Table(columns, [_row(each) for each in found]),))
 
 
@@ -69,7 +72,7 @@ def dead_letters(
         owner = await find_tenant(runtime, tenant)
         found: list[DeadLetter] = []
         after = 0
-        while page := await list_letters(runtime.pool, owner, endpoint, after=after, limit=PAGE):
+        while page := await letters_of(runtime.pool, owner, endpoint, after=after, limit=PAGE):
             found += page
             after = page[-1].position
         return found
@@ -92,9 +95,11 @@ async def _registered(runtime: Runtime, tenant: TenantId) -> list[EndpointId]:
 
 def _row(each: ListedWebhook) -> tuple[object, ...]:
     delivery = each.delivery
-    how = (
-        (delivery.position, delivery.head, delivery.dead_letters, delivery.last_error)
-        if delivery
-        else (None, None, None, "It begins in a moment.")
-    )
-    return (each.endpoint, each.url, ", ".join(each.types) or "all", each.status, *how)
+    about = (each.endpoint, each.url, ", ".join(each.types) or "all", each.status)
+    if delivery is None:
+        return (*about, None, None, None, "", "It begins in a moment.")
+    # Where nothing is left to send, or nothing is sent, there is no next one.
+    waits = delivery.active and delivery.position < delivery.head
+    at = moment(delivery.next_attempt_at) if waits else ""
+    how = (delivery.position, delivery.head, delivery.dead_letters, at, delivery.last_error)
+    return (*about, *how)

@@ -12,7 +12,6 @@ from adapters.embedded.lock import holder
 from adapters.embedded.places import not_yours
 from adapters.embedded.processes import Popen, Program, spawn, stop
 from adapters.embedded.record import Instance, read_record
-from adapters.embedded.servers import embedded_servers
 from adapters.embedded.urls import Urls
 from adapters.settings import Settings
 from application.errors import Conflict
@@ -53,6 +52,9 @@ def attached(settings: Settings, processes: Collection[str] = ()) -> Iterator[Se
     if named := _named(settings):
         yield named
         return
+    # Starting servers is slow, and seldom needed; so is importing what starts them.
+    from adapters.embedded.servers import embedded_servers  # noqa: PLC0415
+
     with (
         embedded_servers(settings, WAIT_SECONDS_MAX) as urls,
         _applications(settings, urls, processes),

@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 import strawberry
-from msgspec import Struct
+from msgspec import Struct, field
 
 from adapters.runtime import Runtime
 from application.errors import Unauthenticated
@@ -14,13 +14,15 @@ class Asking(Struct, kw_only=True):
     """One request, or one WebSocket, whose caller shows itself in its first message.
 
     Attributes:
-        connection_params: What that message held; the WebSocket handler puts it here.
+        resume_after: The cursor that a reader of server-sent events comes back with.
+        known: What is known to fail, by the name of the field in the answer.
 
     """
 
     runtime: Runtime
     caller: Context | None = None
-    connection_params: dict[str, object] | None = None
+    resume_after: int | None = None
+    known: dict[str, Exception] = field(default_factory=dict)
 
     @property
     def context(self) -> Context:
@@ -35,6 +37,11 @@ class Asking(Struct, kw_only=True):
                 "access.unauthenticated", "This needs a credential.", hint="Send one first."
             )
         return self.caller
+
+    def raise_known(self, info: "Info") -> None:
+        """Fail at once where a field of Query was tried already, and failed."""
+        if self.known and (error := self.known.get(str(info.path.key))):
+            raise error
 
 
 Info: TypeAlias = strawberry.Info[Asking, None]

@@ -6,7 +6,8 @@ from typing import Final
 import structlog
 from graphql import GraphQLError
 
-from application.errors import ApplicationError
+from adapters.postgres.connections import Interrupted
+from application.errors import ApplicationError, Unavailable
 from domain.kernel import Refused
 
 INVALID: Final = "graphql.invalid"
@@ -20,15 +21,28 @@ def tell(errors: Iterable[GraphQLError]) -> None:
     """Give each error its code and hint. A bug is logged, and says nothing of itself outside."""
     for error in errors:
         cause = _cause(error)
+        if isinstance(cause, Interrupted):
+            cause = too_slow()
         if isinstance(cause, Refused | ApplicationError):
             error.message = cause.message
             error.extensions = {"code": cause.code, "hint": cause.hint}
+        elif error.extensions:
+            continue  # It says what it is by itself.
         elif cause is None:
             error.extensions = {"code": INVALID, "hint": INVALID_HINT}
-        elif not error.extensions:
+        else:
             log.error("graphql.failed", path=error.path, exc_info=cause)
             error.message = "Something went wrong here, and it is no fault of the request."
             error.extensions = {"code": INTERNAL, "hint": INTERNAL_HINT}
+
+
+def too_slow() -> ApplicationError:
+    """Say that a query took longer than a query may."""
+    return Unavailable(
+        "graphql.timeout",
+        "The query took longer than a query may, and was broken off.",
+        hint="Ask for less: fewer rows, a narrower filter, no totalCount.",
+    )
 
 
 def _cause(error: GraphQLError) -> Exception | None:

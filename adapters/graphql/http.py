@@ -1,155 +1,212 @@
-"""GraphQL over HTTP: a thin handler of our own, answering in JSON or as server-sent events.
+"""GraphQL at its one address: POST and GET, answered in JSON or as server-sent events; WebSockets.
 
 The caller is verified before its document is read, so the schema too is for those who are known.
+What most requests are, a document posted as JSON, is read and answered without a framework's
+request and response, which would cost more than the rows.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from decimal import Decimal
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from graphql import GraphQLError
-from litestar import Request, Response, post, websocket
-from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
-from litestar.response import Stream
+from litestar import Litestar, Request, Response, WebSocket, asgi
+from litestar.enums import ScopeType
+from litestar.exceptions import MethodNotAllowedException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from adapters.access import authenticate
+from adapters.graphql.answering import AT_ONCE, READING, Answer, prepare, run
+from adapters.graphql.asked import Asked
 from adapters.graphql.asking import Asking
+from adapters.graphql.commands.uploads import check_preflight, is_upload, uploaded
 from adapters.graphql.errors import tell
-from adapters.graphql.schema import schema
-from adapters.graphql.sockets import AnySocket, converse
-from application.errors import ApplicationError, Malformed
+from adapters.graphql.requests import JSON, read_address, read_body, read_one
+from adapters.graphql.subscriptions.sockets import converse
+from adapters.graphql.subscriptions.streams import EVENT_STREAM, stream
+from adapters.pages.graphiql import graphiql, wants_page
+from adapters.runtime import Runtime
+from application.errors import ApplicationError
 
 BODY_BYTES_MAX: Final = 1_000_000
-HEARTBEAT_SECONDS: Final = 12.0
-JSON: Final = "application/json"
-EVENT_STREAM: Final = "text/event-stream"
-AT_ONCE: Final = frozenset({OperationType.QUERY, OperationType.MUTATION})
+METHODS: Final = "GET, HEAD, POST"
 
 AnyRequest = Request[Any, Any, Any]  # Any: whatever the application keeps in it.
-Answer = dict[str, object]
+AnyResponse = Response[Any]
+
+# As it came: 1.5 and "1.5" are two things.
+_exact = msgspec.json.Encoder(decimal_format="number")
 
 
-class Asked(Struct, frozen=True, rename="camel"):
-    """What a client sends."""
+class Reply(Struct, frozen=True):
+    """An answer in JSON, and what else is said with it."""
 
-    query: str
-    operation_name: str | None = None
-    variables: dict[str, Any] | None = None  # Any: JSON.
-    extensions: dict[str, Any] | None = None
-
-
-# A JSON number keeps its digits; as a float it would lose them before a Decimal sees it.
-_asked = msgspec.json.Decoder(Asked, float_hook=Decimal)
+    body: bytes
+    status: HTTPStatus = HTTPStatus.OK
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-def graphql_handlers() -> list[HTTPRouteHandler | WebsocketRouteHandler]:
+def graphql_handlers() -> list[ASGIRouteHandler]:
     """Make what an application mounts. It finds the runtime in ``app.state.runtime``."""
-    return [_answer, _converse]
+    return [_graphql]
 
 
-@post("/graphql", request_max_body_size=BODY_BYTES_MAX, include_in_schema=False)
-async def _answer(request: AnyRequest) -> Response[Any]:
+@asgi("/graphql", copy_scope=False)
+async def _graphql(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == ScopeType.WEBSOCKET:
+        socket: WebSocket[Any, Any, Any] = WebSocket(scope, receive, send)
+        await converse(socket, _runtime(scope))
+        return
     try:
-        caller = await authenticate(request.app.state.runtime, request.headers.get("authorization"))
-        asking = Asking(runtime=request.app.state.runtime, caller=caller)
-        asked = _read(request.headers.get("content-type", ""), await request.body())
-        if EVENT_STREAM in request.headers.get("accept", ""):
-            return Stream(
-                _events(asking, asked), media_type=EVENT_STREAM, status_code=HTTPStatus.OK
-            )
-        return _response(await _execute(asking, asked))
+        answer = await _answer(scope, receive, send)
     except ApplicationError as error:
-        told = GraphQLError(error.message, original_error=error)
-        tell([told])
-        challenge = (
-            {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
-        )
-        return _response({"errors": [told.formatted]}, HTTPStatus(error.status), challenge)
+        answer = _failed(error)
+    if isinstance(answer, Reply):
+        await _send(answer, send)
+    else:
+        request: AnyRequest = Request(scope, receive, send)
+        response = answer.to_asgi_response(app=None, request=request)
+        await response(scope, receive, send)
 
 
-@websocket("/graphql")
-async def _converse(socket: AnySocket) -> None:
-    await converse(socket, socket.app.state.runtime)
+async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> Reply | AnyResponse:
+    if scope["method"] == "POST":
+        content_type = _header(scope, b"content-type")
+        if is_upload(content_type):
+            return await _answer_upload(scope, content_type, receive)
+        return await _answer_post(scope, content_type, receive, send)
+    if scope["method"] == "GET":
+        return await _answer_get(scope)
+    raise MethodNotAllowedException(headers={"Allow": METHODS})
 
 
-def _read(content_type: str, body: bytes) -> Asked:
-    """Read a request.
+async def _answer_post(
+    scope: HTTPScope, content_type: str, receive: Receive, send: Send
+) -> Reply | AnyResponse:
+    asking = await _asking(scope)
+    body = await _read(scope, receive)
+    batch_max = asking.runtime.settings.graphql_batch_max
+    asked = read_body(content_type, body, batch_max=batch_max)
+    if isinstance(asked, list):
+        return _reply([(await _in_batch(asking, each)) for each in asked])
+    if EVENT_STREAM in _header(scope, b"accept"):
+        return await stream(Request(scope, receive, send), asking.runtime, asked)
+    return await _one(asking, asked, AT_ONCE, body)
+
+
+async def _answer_get(scope: HTTPScope) -> Reply | AnyResponse:
+    if wants_page(_header(scope, b"accept")):
+        return graphiql()
+    asking = await _asking(scope)
+    request: AnyRequest = Request(scope)
+    asked = read_address(dict(request.query_params.items()))
+    return await _one(asking, asked, READING, _exact.encode(asked))
+
+
+async def _answer_upload(scope: HTTPScope, content_type: str, receive: Receive) -> Reply:
+    request: AnyRequest = Request(scope)
+    check_preflight(request.headers)
+    asking = await _asking(scope)
+    bytes_max = asking.runtime.settings.upload_bytes_max
+    async with uploaded(content_type, receive, bytes_max) as sent:
+        asked = read_one(sent.operations)
+        sent.fill(asked.variables or {})
+        return await _one(asking, asked, AT_ONCE)
+
+
+async def _asking(scope: HTTPScope) -> Asking:
+    runtime = _runtime(scope)
+    caller = await authenticate(runtime, _header(scope, b"authorization"))
+    return Asking(runtime=runtime, caller=caller)
+
+
+def _runtime(scope: Scope) -> Runtime:
+    app: Litestar = scope["litestar_app"]
+    runtime: Runtime = app.state.runtime
+    return runtime
+
+
+def _header(scope: HTTPScope, name: bytes) -> str:
+    return next((value.decode("latin-1") for each, value in scope["headers"] if each == name), "")
+
+
+async def _read(scope: HTTPScope, receive: Receive) -> bytes:
+    """Read the body of a request.
 
     Raises:
-        Malformed: It is no JSON object with a query.
+        RequestEntityTooLarge: It is longer than a document and its variables may be.
 
     """
+    told = _header(scope, b"content-length")
+    if told.isdecimal() and int(told) > BODY_BYTES_MAX:
+        raise RequestEntityTooLarge
+    parts: list[bytes] = []
+    length, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            break  # The client went away; what came is no request.
+        parts.append(message["body"])
+        length += len(message["body"])
+        if length > BODY_BYTES_MAX:
+            raise RequestEntityTooLarge
+        more = message["more_body"]
+    return b"".join(parts)
+
+
+async def _send(reply: Reply, send: Send) -> None:
+    headers = [
+        (b"content-type", JSON.encode()),
+        (b"content-length", b"%d" % len(reply.body)),
+        (b"cache-control", b"no-store"),
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+
+
+async def _one(
+    asking: Asking, asked: Asked, kinds: AbstractSet[OperationType], body: bytes = b""
+) -> Reply:
+    prepared = await prepare(asking, asked, kinds)
+    waiting = {"Retry-After": str(prepared.wait_seconds)} if prepared.wait_seconds else {}
+    return _reply(await run(asking, prepared, body), prepared.status, waiting)
+
+
+async def _in_batch(asking: Asking, asked: Asked) -> Answer:
+    """Answer one of several, whose refusals are its own."""
     try:
-        if content_type.partition(";")[0].strip().lower() == JSON:
-            return _asked.decode(body)
-        reason = f"The content type is {content_type or 'missing'}"
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        reason = str(error)
-    raise Malformed(
-        "graphql.bad_request",
-        f"This is no GraphQL request: {reason}.",
-        hint='POST application/json, such as {"query": "{ invoices { nodes { id } } }"}.',
-    )
+        prepared = await prepare(asking, asked, AT_ONCE)
+        return await run(asking, prepared, _exact.encode(asked))
+    except ApplicationError as error:
+        return _refusal(error)
 
 
-async def _execute(asking: Asking, asked: Asked) -> Answer:
-    try:
-        result = await schema().execute(
-            asked.query,
-            variable_values=asked.variables,
-            context_value=asking,
-            operation_name=asked.operation_name,
-            allowed_operation_types=AT_ONCE,
-        )
-    except (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError) as error:
-        raise Malformed(
-            "graphql.bad_operation",
-            "There is no one query or mutation to run.",
-            hint="Name the operation of a document of several; subscribe over a WebSocket,"
-            f" or with Accept: {EVENT_STREAM}.",
-        ) from error
-    return _told(result)
+def _failed(error: ApplicationError) -> Reply:
+    headers = {}
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = "POST"
+    return _reply(_refusal(error), HTTPStatus(error.status), headers)
 
 
-def _told(result: Any) -> Answer:  # noqa: ANN401 - the library's results have no common type.
-    answer: Answer = {"data": result.data}
-    return answer | ({"errors": [e.formatted for e in result.errors]} if result.errors else {})
+def _refusal(error: ApplicationError) -> Answer:
+    told = GraphQLError(error.message, original_error=error)
+    tell([told])
+    return {"errors": [told.formatted]}
 
 
-def _response(
-    answer: Answer, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None
-) -> Response[bytes]:
-    body = msgspec.json.encode(answer)
-    return Response(body, status_code=status, media_type=JSON, headers=dict(headers or {}))
-
-
-async def _events(asking: Asking, asked: Asked) -> AsyncGenerator[bytes, None]:
-    """Answer in the distinct connections mode of the protocol graphql-sse."""
-    results = await schema().stream(
-        asked.query,
-        variable_values=asked.variables,
-        context_value=asking,
-        operation_name=asked.operation_name,
-    )
-    async with aclosing(results):
-        coming = asyncio.ensure_future(anext(results))
-        try:
-            while True:
-                done, _ = await asyncio.wait({coming}, timeout=HEARTBEAT_SECONDS)
-                if not done:
-                    yield b":\n\n"
-                    continue
-                yield b"event: next\ndata: " + msgspec.json.encode(_told(coming.result())) + b"\n\n"
-                coming = asyncio.ensure_future(anext(results))
-        except StopAsyncIteration:
-            yield b"event: complete\ndata:\n\n"
-        finally:
-            coming.cancel()
+def _reply(
+    answer: Answer | list[Answer],
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    more = tuple((n.lower().encode(), v.encode()) for n, v in (headers or {}).items())
+    return Reply(msgspec.json.encode(answer), status, more)

@@ -1,15 +1,26 @@
 """Scalars that lose nothing: exact decimals, positions past 32 bits, dates, moments, plain JSON."""
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, NewType
 
 import msgspec
 import strawberry
-from graphql import FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode
-from graphql.utilities import value_from_ast_untyped
+from graphql import (
+    BooleanValueNode,
+    FloatValueNode,
+    GraphQLError,
+    IntValueNode,
+    ListValueNode,
+    NullValueNode,
+    ObjectValueNode,
+    StringValueNode,
+    ValueNode,
+    VariableNode,
+)
 from strawberry.types.scalar import ScalarDefinition
 
 Position = NewType("Position", int)
@@ -22,6 +33,7 @@ DECIMAL: Final = re.compile(
     rf"[+-]?(?=\.?[0-9])[0-9]{{0,{DIGITS_MAX}}}(\.[0-9]{{0,{DIGITS_MAX}}})?", re.ASCII
 )
 POSITION: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+RFC_3339: Final = "https://www.rfc-editor.org/rfc/rfc3339"
 LONG_MAX: Final = 2**53
 """Past this, a client that reads JSON numbers as doubles would lose digits."""
 
@@ -110,24 +122,78 @@ def read_date(value: object) -> date:
         raise GraphQLError('A Date is text such as "2026-01-31".') from None
 
 
+def read_json(value: object) -> object:
+    """Read any JSON. A number that a double would change comes as text, with all its digits.
+
+    Raises:
+        GraphQLError: It holds what JSON can't, such as a number that is not finite.
+
+    """
+    match value:
+        case None | bool() | str() | int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case Decimal() if value.is_finite():
+            near = float(value)
+            return near if Decimal(repr(near)) == value else str(value)
+        case list():
+            return [read_json(each) for each in value]
+        case dict():
+            return {name: read_json(each) for name, each in value.items()}
+    raise GraphQLError("JSON is text, finite numbers, true, false, null, and lists and objects.")
+
+
+def read_json_literal(node: ValueNode, variables: Mapping[str, object] | None = None) -> object:
+    """Read JSON that stands in the document itself, in the notation of GraphQL.
+
+    Raises:
+        GraphQLError: It holds a bare word, which JSON has not.
+
+    """
+    match node:
+        case VariableNode():
+            return (variables or {}).get(node.name.value)
+        case ListValueNode():
+            return [read_json_literal(each, variables) for each in node.values]
+        case ObjectValueNode():
+            return {
+                each.name.value: read_json_literal(each.value, variables) for each in node.fields
+            }
+        case IntValueNode() | FloatValueNode():
+            return read_json(_number(node.value))
+        case StringValueNode() | BooleanValueNode():
+            return node.value
+        case NullValueNode():
+            return None
+    raise GraphQLError("JSON has no bare words. Put text in quotes.")
+
+
+def _number(text: str) -> object:
+    """Read a number as it is written; one that no use has is left as text."""
+    if len(text) > DIGITS_MAX:
+        return text
+    return int(text) if text.lstrip("-").isdigit() else Decimal(text)
+
+
 def _scalar(
     name: str,
     description: str,
     *,
+    specified_by: str | None = None,
     write: Callable[[Any], object],  # Any: each writes its own type.
     read: Callable[[object], object],
 ) -> ScalarDefinition:
     def read_literal(node: ValueNode, _variables: object = None) -> object:
         """Read the text of the literal itself, so that no digit of a number is lost."""
-        if isinstance(node, IntValueNode):
-            return read(int(node.value) if len(node.value) < DIGITS_MAX else node.value)
-        if isinstance(node, FloatValueNode):
-            return read(Decimal(node.value))
+        if isinstance(node, IntValueNode | FloatValueNode):
+            return read(_number(node.value))
         return read(node.value if isinstance(node, StringValueNode) else None)
 
     return strawberry.scalar(
         name=name,
         description=description,
+        specified_by_url=specified_by,
         serialize=write,
         parse_value=read,
         parse_literal=read_literal,
@@ -145,10 +211,17 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         write=write_decimal,
         read=read_decimal,
     ),
-    date: _scalar("Date", "A day, by ISO 8601.", write=date.isoformat, read=read_date),
+    date: _scalar(
+        "Date",
+        "A day, by ISO 8601.",
+        specified_by=f"{RFC_3339}#section-5.6",
+        write=date.isoformat,
+        read=read_date,
+    ),
     datetime: _scalar(
         "DateTime",
         "A moment with its offset, by ISO 8601.",
+        specified_by=RFC_3339,
         write=datetime.isoformat,
         read=read_moment,
     ),
@@ -167,9 +240,10 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
     ),
     Json: strawberry.scalar(
         name="JSON",
-        description="Any JSON value.",
+        description="Any JSON value. A number that a double would change is given as text.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
         serialize=_as_it_is,
-        parse_value=_as_it_is,
-        parse_literal=value_from_ast_untyped,
+        parse_value=read_json,
+        parse_literal=read_json_literal,
     ),
 }

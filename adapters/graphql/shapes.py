@@ -42,6 +42,7 @@ PLAIN: Final[dict[object, object]] = {
     datetime: datetime,
 }
 
+DEPRECATED: Final = "deprecated"
 LISTS: Final[tuple[object, ...]] = (tuple, list, Sequence)
 Hint = Any  # Annotations are of any kind.
 Shape = Callable[[type[Struct]], type]
@@ -82,7 +83,11 @@ def input_type(value: type[Struct], name: str | None = None) -> type:
         may_miss = not field.required or field.name in optional
         annotations[field.name] = shape | None if may_miss else shape
         default = {"default": UNSET} if may_miss else {}
-        fields[field.name] = strawberry.field(description=explained(hints[field.name]), **default)
+        fields[field.name] = strawberry.field(
+            description=explained(hints[field.name]),
+            deprecation_reason=deprecated(hints[field.name]),
+            **default,
+        )
     made = made_class(f"{name or value.__name__}Input", annotations, fields)
     return strawberry.input(made, description=summary(value))
 
@@ -120,10 +125,18 @@ def field_of(resolver: Callable[..., object], description: str | None) -> Strawb
 
 
 def made_class(
-    name: str, annotations: Mapping[str, Hint], fields: Mapping[str, object] | None = None
+    name: str,
+    annotations: Mapping[str, Hint],
+    fields: Mapping[str, object] | None = None,
+    bases: tuple[type, ...] = (),
 ) -> type:
     """Make a class as if it stood in a file."""
-    return type(name, (), {"__annotations__": dict(annotations), **(fields or {})})
+    return type(name, bases, {"__annotations__": dict(annotations), **(fields or {})})
+
+
+def snake(name: str) -> str:
+    """Write ``importBatch`` as ``import_batch``."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
 def summary(thing: object) -> str | None:
@@ -141,6 +154,20 @@ def explained(hint: Hint) -> str | None:
     return next((meta.description for meta in _metas(hint) if meta.description), None)
 
 
+def deprecated(hint: Hint) -> str | None:
+    """Say what to use instead of a field that is on its way out: ``Meta(extra={"deprecated": …})``.
+
+    None: it stays.
+    """
+    extras = (meta.extra or {} for meta in _metas(hint))
+    return next((extra[DEPRECATED] for extra in extras if DEPRECATED in extra), None)
+
+
+@strawberry.interface(description="Whatever can be asked for by its id alone.")
+class Node:
+    id: strawberry.ID
+
+
 def _object(
     struct: type[Struct],
     name: str,
@@ -155,9 +182,16 @@ def _object(
         annotations[field] = strawberry.ID if field == key else shape_of(hint, value_type)
         note = (notes or {}).get(field)
         fields[field] = strawberry.field(
-            name="id" if field == key else None, description=note or explained(hint)
+            name="id" if field == key else None,
+            description=note or explained(hint),
+            deprecation_reason=deprecated(hint),
         )
-    return strawberry.type(made_class(name, annotations, fields), description=summary(struct))
+    bases: tuple[type, ...] = ()
+    if key:
+        bases = (Node,)
+        fields["is_type_of"] = classmethod(lambda _, value, _info: isinstance(value, struct))
+    made = made_class(name, annotations, fields, bases)
+    return strawberry.type(made, description=summary(struct))
 
 
 def _base(hint: Hint, nested: Shape) -> Hint:

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from time import monotonic
 from typing import Any, Final, LiteralString, TypeAlias
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from psycopg import AsyncConnection, AsyncCursor, OperationalError, sql
+from psycopg.errors import QueryCanceled
 from psycopg.types.string import TextLoader
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -38,8 +40,32 @@ SET_DERIVED: LiteralString = """
 SELECT set_config('app.tenant_id', %s, true), set_config('synchronous_commit', 'off', true)
 """
 BEGIN_AS: LiteralString = "BEGIN; SET LOCAL app.tenant_id = {}"
+STATEMENT_WITHIN: LiteralString = "; SET LOCAL statement_timeout = "
 TRUSTED_SECONDS: Final = 1.0
 """A connection that was used so lately is taken as it is; an older one is tried first."""
+
+_statement_seconds: ContextVar[float | None] = ContextVar("statement_seconds", default=None)
+
+
+class Interrupted(Unavailable):
+    """PostgreSQL broke a statement off. What had been done of the transaction is undone."""
+
+
+def bound_statements(seconds: float | None) -> None:
+    """Have PostgreSQL break off what takes longer, in this task's transactions from now on."""
+    _statement_seconds.set(seconds)
+
+
+def statement_timeout() -> str:
+    """Write what a transaction begins with for that, behind its BEGIN; empty: nothing bounds it."""
+    milliseconds = statement_milliseconds()
+    return f"{STATEMENT_WITHIN}{milliseconds}" if milliseconds else ""
+
+
+def statement_milliseconds() -> int:
+    """Tell how long a statement of this task may take; 0: nothing bounds it."""
+    seconds = _statement_seconds.get()
+    return max(int(seconds * 1000), 1) if seconds else 0
 
 
 async def act_as_application(connection: Connection) -> None:
@@ -114,6 +140,7 @@ async def tenant_transaction(
     # One round trip, and no parameter: a UUID needs no quoting once it is one.
     begin = sql.SQL(BEGIN_AS).format(sql.Literal(str(UUID(tenant)))).as_string(None)
     begin += "; SET LOCAL synchronous_commit = off" if derived else ""
+    begin += statement_timeout()
     async with lend(pool) as connection:
         await connection.execute(begin.encode())
         try:
@@ -160,6 +187,8 @@ async def lend(pool: Pool) -> AsyncIterator[Connection]:
         async with pool.connection() as connection:
             yield connection
             _used_at[connection] = monotonic()
+    except QueryCanceled as error:
+        raise _interrupted() from error
     except (OperationalError, PoolTimeout) as error:
         raise unavailable(error) from error
 
@@ -168,6 +197,16 @@ async def _roll_back(connection: Connection) -> None:
     # A connection that broke has nothing to roll back, and the pool lets go of it.
     with suppress(OperationalError):
         await connection.execute("ROLLBACK")
+
+
+def _interrupted() -> Interrupted:
+    seconds = _statement_seconds.get()
+    longer = f" after {seconds:g} s" if seconds else ""
+    return Interrupted(
+        "database.interrupted",
+        f"PostgreSQL broke a statement off{longer}.",
+        hint="Ask for less: fewer rows, a narrower filter, no count.",
+    )
 
 
 def unavailable(error: Exception) -> Unavailable:

@@ -4,6 +4,8 @@ from typing import Final
 
 from dramatiq.brokers.redis import RedisBroker
 
+from adapters.redis.connections import make_blocking_redis
+
 QUEUE: Final = "jobs"
 HEARTBEAT_MILLISECONDS: Final = 4_000
 """After so long without a sign, a worker's messages are given to others."""
@@ -20,5 +22,5 @@ def make_broker(redis_url: str) -> RedisBroker:
         namespace="asiento:dramatiq",
         heartbeat_timeout=HEARTBEAT_MILLISECONDS,
         maintenance_chance=MAINTENANCE_CHANCE,
-        url=redis_url,
+        client=make_blocking_redis(redis_url),
     )

@@ -7,7 +7,7 @@ milestones in the log. Whoever listens also looks at the log itself from time to
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 import structlog
@@ -43,6 +43,10 @@ class HeadMoved(Struct, frozen=True):
 
 
 News = Tick | HeadMoved
+Topic: TypeAlias = TenantId | JobId
+"""What news are about: a log that grew, or a job that goes on."""
+
+ALL: Final = JobId("")
 _heads = msgspec.json.Decoder(dict[str, int])
 _ticks = msgspec.json.Decoder(Tick)
 
@@ -52,7 +56,7 @@ class Hub:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._listeners: set[asyncio.Queue[News]] = set()
+        self._listeners: dict[Topic, set[asyncio.Queue[News]]] = {}
 
     async def announce(self, heads: dict[TenantId, int]) -> None:
         """Hint that logs have grown. A Redis that is away costs the hint and nothing else."""
@@ -78,14 +82,26 @@ class Hub:
         return None
 
     @asynccontextmanager
-    async def listen(self) -> AsyncIterator["asyncio.Queue[News]"]:
-        """Hear all news from now on. A listener that falls behind loses the oldest."""
+    async def listen(self, *topics: Topic) -> AsyncIterator["asyncio.Queue[News]"]:
+        """Hear news from now on: of these logs and jobs, or all there are.
+
+        A listener that falls behind loses the oldest.
+        """
         queue: asyncio.Queue[News] = asyncio.Queue(QUEUE_MAX)
-        self._listeners.add(queue)
+        for topic in topics or (ALL,):
+            self._listeners.setdefault(topic, set()).add(queue)
         try:
             yield queue
         finally:
-            self._listeners.discard(queue)
+            for topic in topics or (ALL,):
+                self._listeners[topic].discard(queue)
+                if not self._listeners[topic]:
+                    del self._listeners[topic]
+
+    @property
+    def listeners(self) -> int:
+        """Count those who listen now."""
+        return len({id(queue) for queues in self._listeners.values() for queue in queues})
 
     async def run(self) -> None:
         """Read until cancelled; Redis may go away and come back."""
@@ -105,8 +121,10 @@ class Hub:
             news = [HeadMoved(TenantId(t), p) for t, p in _heads.decode(data).items()]
         else:
             news = [_ticks.decode(data)]
-        for queue in self._listeners:
-            for one in news:
-                if queue.full():
-                    queue.get_nowait()
-                queue.put_nowait(one)
+        for one in news:
+            about = one.job if isinstance(one, Tick) else one.tenant
+            for topic in (ALL, about):
+                for queue in self._listeners.get(topic, ()):
+                    if queue.full():
+                        queue.get_nowait()
+                    queue.put_nowait(one)

@@ -7,29 +7,31 @@ from typing import Final
 import structlog
 from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, License, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from adapters.access.door import door_of
 from adapters.graphql.http import graphql_handlers
+from adapters.graphql.schema import schema
 from adapters.metrics.standing import Overlook
+from adapters.pages.assets import asset
 from adapters.rest.authentication import Authentication
-from adapters.rest.docs import OfflinePages, front_door, openapi_json, redoc
+from adapters.rest.compression import Compression
+from adapters.rest.described import TAGS
+from adapters.rest.docs import SwaggerPage, docs_router, front_door, openapi_json, redoc
 from adapters.rest.edge import Counts, Edge
-from adapters.rest.health import Stall, health, health_head, healthz, ready
+from adapters.rest.headers import cors_of
+from adapters.rest.health import Stall, health, healthz, ready
 from adapters.rest.login import login
 from adapters.rest.metrics import metrics
 from adapters.rest.problems import HANDLERS as PROBLEMS
-from adapters.rest.routes import rest_handlers
+from adapters.rest.routes import TAKES_FILES, rest_handlers
 from adapters.rest.segments import KeysWithSlashes
 from adapters.runtime import open_runtime
 from adapters.settings import Settings
 from adapters.worker.readers import reader_names
 from application.errors import ApplicationError
 from application.kernel import SystemClock
-
-BODY_BYTES_MAX: Final = 10_000_000
-"""What a request may hold. A handler that takes files sets its own."""
 
 log = structlog.get_logger()
 
@@ -38,26 +40,41 @@ def make_app(settings: Settings) -> Litestar:
     """Put the API together. It connects when its server starts it, and not before."""
     app = Litestar(
         [
-            Router(
-                "/api/v1",
-                route_handlers=rest_handlers(),
-                middleware=[KeysWithSlashes(), Authentication],
-                security=[{"bearer": []}],
-            ),
+            *_rest(settings),
             *graphql_handlers(),
             *OPEN,
         ],
         lifespan=[lambda app: _running(app, settings)],
         exception_handlers=PROBLEMS,
-        request_max_body_size=BODY_BYTES_MAX,
+        request_max_body_size=settings.request_bytes_max,
+        cors_config=cors_of(settings),
         openapi_config=_openapi(),
         logging_config=None,
         debug=False,
     )
     app.state.counts, app.state.stall, app.state.failure = Counts(), Stall(), None
     app.state.overlook = Overlook(reader_names())
-    app.asgi_handler = Edge(app.asgi_handler, app.state.counts, SystemClock())
+    inner = app.asgi_handler
+    if settings.compress_bytes_min:
+        inner = Compression(inner, settings.compress_bytes_min)
+    app.asgi_handler = Edge(inner, app.state.counts, SystemClock(), settings)
     return app
+
+
+def _rest(settings: Settings) -> list[Router]:
+    """Put the addresses of REST together; those that take files have a limit of their own."""
+    handlers = rest_handlers()
+    limits = {False: settings.request_bytes_max, True: settings.upload_bytes_max}
+    return [
+        Router(
+            "/api/v1",
+            route_handlers=[each for each in handlers if bool(each.opt.get(TAKES_FILES)) == large],
+            middleware=[KeysWithSlashes(), Authentication],
+            security=[{"bearer": []}],
+            request_max_body_size=bytes_max,
+        )
+        for large, bytes_max in limits.items()
+    ]
 
 
 OPEN: Final[tuple[ControllerRouterHandler, ...]] = (
@@ -65,11 +82,11 @@ OPEN: Final[tuple[ControllerRouterHandler, ...]] = (
     front_door,
     health,
     healthz,
-    health_head,
     ready,
     metrics,
     openapi_json,
     redoc,
+    asset,
 )
 """What asks for no credential."""
 
@@ -78,6 +95,7 @@ OPEN: Final[tuple[ControllerRouterHandler, ...]] = (
 async def _running(app: Litestar, settings: Settings) -> AsyncIterator[None]:
     try:
         async with open_runtime(settings) as runtime:
+            schema()  # Or the first who asks would wait for it, and all others with them.
             door_of(runtime)
             app.state.runtime = runtime
             log.info("api.started")
@@ -98,7 +116,9 @@ def _openapi() -> OpenAPIConfig:
         title="Asiento",
         version="1",
         description="The back office of small and medium companies, as a ledger of events.",
-        path="/docs",
-        render_plugins=[OfflinePages()],
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        tags=list(TAGS),
+        openapi_router=docs_router(),
+        render_plugins=[SwaggerPage()],
         components=Components(security_schemes={"bearer": scheme}),
     )

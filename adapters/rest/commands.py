@@ -18,10 +18,15 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from adapters.rest.problems import documented
+from adapters.postgres.models.conditions import Model
+from adapters.rest.bodies import JSON_ONLY
+from adapters.rest.problems import application_error, documented
+from adapters.rest.rows import tag_since
 from adapters.rest.signatures import with_signature
+from adapters.rest.tags import condition_of, named_model
 from adapters.runtime import Runtime
 from application.bus import KEY_LENGTH_MAX
+from application.errors import Changed
 from application.kernel import Context, Exposed, Outcome, exposed_commands
 from domain.kernel import Command, filled_fields, found_fields
 
@@ -48,6 +53,24 @@ IdempotencyKey: TypeAlias = Annotated[
 ]
 
 
+IfMatch: TypeAlias = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        description="The ETag of the row, as it was seen: where it changed since, nothing happens.",
+    ),
+]
+
+
+class Wanted(Struct, frozen=True):
+    """On which row a command is sent, in what state of it, and under which idempotency key."""
+
+    model: Model | None
+    places: Mapping[str, str]
+    if_match: str | None
+    key: str | None
+
+
 class Happened(Struct, frozen=True, kw_only=True):
     """An event that the command made, and where it stands in the tenant's log."""
 
@@ -59,6 +82,25 @@ def command_handlers() -> list[HTTPRouteHandler]:
     """Make the handlers of every command that has a route."""
     public = {exposed.route: exposed for exposed in exposed_commands().values() if exposed.route}
     return [_handler(public[route]) for route in sorted(public)]
+
+
+async def execute(
+    request: CommandRequest, command: Command, wanted: Wanted, exposed: Exposed | None = None
+) -> Response[Any]:  # Any: of its own result type, or a problem.
+    """Run a command, and tell what happened or that its row is another by now (412)."""
+    runtime: Runtime = request.app.state.runtime
+    condition = condition_of(wanted.if_match, wanted.model, wanted.places)
+    try:
+        outcome = await runtime.bus.execute(
+            command, request.user, key=wanted.key, condition=condition
+        )
+    except Changed as error:
+        assert wanted.model is not None, "A condition speaks of a row."
+        key = wanted.places[wanted.model.key]
+        tag = await tag_since(runtime, wanted.model, request.user, key, error.position)
+        return application_error(request, error, {"ETag": tag} if tag else None)
+    shown = await _shown(exposed, runtime, request.user, command, outcome) if exposed else NOTHING
+    return respond(command, outcome, shown)
 
 
 def respond(
@@ -100,6 +142,7 @@ def _handler(exposed: Exposed) -> HTTPRouteHandler:
         PLACE.sub(r"{\1:str}", path),
         http_method=HttpMethod(method),
         status_code=statuses[-1],
+        before_request=JSON_ONLY,
         operation_id=command.__name__,
         summary=_spaced(command.__name__),
         description=inspect.getdoc(command),
@@ -110,23 +153,28 @@ def _handler(exposed: Exposed) -> HTTPRouteHandler:
 
 
 def _function(exposed: Exposed, in_path: list[str]) -> Any:  # noqa: ANN401 - its signature is made here.
+    model = named_model(exposed, in_path)
+
     async def run(
         request: CommandRequest,
         idempotency_key: str | None,
         data: Struct | None = None,
+        if_match: str | None = None,
         **places: str,
     ) -> Response[Any]:
         given = _given(data) | places
         runtime: Runtime = request.app.state.runtime
+        # Ignored, it would let a change through that was to happen in one state alone.
+        asked = request.headers.get("if-match") if model is None else if_match
         built = await exposed.build(given, request.user, runtime.blobs, runtime.clock)
-        outcome = await runtime.bus.execute(built, request.user, key=idempotency_key)
-        shown = await _shown(exposed, runtime, request.user, built, outcome)
-        return respond(built, outcome, shown)
+        wanted = Wanted(model, places, asked, idempotency_key)
+        return await execute(request, built, wanted, exposed)
 
     command, body = exposed.command, body_of(exposed.shape, in_path)
     hints: dict[str, Any] = {  # Any: annotations.
         "request": CommandRequest,
         "idempotency_key": IdempotencyKey,
+        **({} if model is None else {"if_match": IfMatch}),
         **_data(body),
         **dict.fromkeys(in_path, FromPath[str]),
     }

@@ -6,15 +6,17 @@ told there too, for people; requests are kept away by what is not ready.
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final, LiteralString
 
-from litestar import Request, Response, get, head
+from litestar import Request, Response, get
 from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from psycopg.errors import UndefinedFunction, UndefinedTable
 from redis.exceptions import RedisError
 
+from adapters.health import DEGRADED, FAILING, OK
 from adapters.metrics.standing import Overlook
 from adapters.postgres.connections import tenant_transaction
 from adapters.postgres.migrate import revisions_after
@@ -29,7 +31,6 @@ STALLED_SECONDS: Final = 30.0
 """Behind is what projections often are; not to have moved for so long is a fault."""
 
 LAGGING_MAX: Final = 1_000
-OK: Final = "ok"
 
 LAGGING: LiteralString = """
 SELECT tenant_id::text, consumer, position, head FROM lagging_v1(%s, %s, %s)
@@ -50,6 +51,10 @@ class Lag(Struct, frozen=True):
     consumer: str
     position: int
     head: int
+
+    @property
+    def events(self) -> int:
+        return self.head - self.position
 
 
 class Stall:
@@ -72,42 +77,68 @@ class Stall:
         return now - self._since
 
 
-@get("/health", summary="Is it alive?", tags=["operations"])
-async def health(request: Request[Any, Any, State]) -> Health:
-    found = await _told(_stopped(request.app.state))
-    return Health(
-        status="ok" if found == OK else "degraded",
-        checks={} if found == OK else {"projections": found},
-    )
-
-
-@get("/healthz", include_in_schema=False)
+@get(
+    "/healthz",
+    operation_id="IsAlive",
+    summary="Is it alive?",
+    description="Looks at this process alone, so that what restarts one that hangs can ask here.",
+    tags=["operations"],
+    security=[],
+)
 async def healthz() -> Health:
-    return Health(status="ok", checks={})
+    return Health(status=OK, checks={})
 
 
-@head(["/health", "/healthz"], include_in_schema=False)
-async def health_head() -> None:
-    return None
-
-
-@get("/ready", summary="Can it be sent requests?", tags=["operations"])
+@get(
+    "/ready",
+    operation_id="IsReady",
+    summary="Can it be sent requests?",
+    description="503 names what it lacks.",
+    tags=["operations"],
+    security=[],
+    responses={503: ResponseSpec(Health, description="Not now.", generate_examples=False)},
+)
 async def ready(request: Request[Any, Any, State]) -> Response[Health]:
-    runtime: Runtime = request.app.state.runtime
-    stall: Stall = request.app.state.stall
-    checks = {
+    checks = await _checked(_readiness(request.app.state))
+    failing = set(checks.values()) != {OK}
+    answer = Health(status=FAILING if failing else OK, checks=checks)
+    return Response(answer, status_code=503 if failing else 200)
+
+
+@get(
+    "/health",
+    operation_id="GetHealth",
+    summary="How is everything?",
+    description="All there is to know, for people: what keeps requests away (failing), and what"
+    " stands still in some log (degraded). Always 200, as a restart mends none of it.",
+    tags=["operations"],
+    security=[],
+)
+async def health(request: Request[Any, Any, State]) -> Health:
+    state = request.app.state
+    checks, stopped = await asyncio.gather(_checked(_readiness(state)), _told(_stopped(state)))
+    failing = set(checks.values()) != {OK}
+    if checks["projections"] == OK:
+        checks["projections"] = stopped
+    degraded = OK if stopped == OK else DEGRADED
+    return Health(status=FAILING if failing else degraded, checks=checks)
+
+
+def _readiness(state: State) -> dict[str, Awaitable[str]]:
+    """Name what it takes to be sent requests."""
+    runtime: Runtime = state.runtime
+    return {
         "database": _database(runtime),
         "redis": _redis(runtime),
         "migrations": _migrations(runtime),
         "projections": _projections(runtime),
-        "projector": _projector(runtime, stall),
+        "projector": _projector(runtime, state.stall),
     }
-    found = await asyncio.gather(*(_told(check) for check in checks.values()))
-    failing = any(each != OK for each in found)
-    answer = Health(
-        status="failing" if failing else "ok", checks=dict(zip(checks, found, strict=True))
-    )
-    return Response(answer, status_code=503 if failing else 200)
+
+
+async def _checked(checks: Mapping[str, Awaitable[str]]) -> dict[str, str]:
+    found = await asyncio.gather(*map(_told, checks.values()))
+    return dict(zip(checks, found, strict=True))
 
 
 async def _told(check: Awaitable[str]) -> str:
@@ -153,13 +184,20 @@ async def _projections(runtime: Runtime) -> str:
 
 
 async def _projector(runtime: Runtime, stall: Stall) -> str:
-    lags = await _lags(runtime)
+    lags, events_max = await _lags(runtime), runtime.settings.ready_lag_events_max
     seconds = stall.seconds(lags, time.monotonic())
-    if seconds < STALLED_SECONDS:
-        return OK
-    return (
-        f"stands still for {seconds:.0f} s, {sum(lag.head - lag.position for lag in lags)} behind"
-    )
+    if seconds >= STALLED_SECONDS:
+        behind = sum(lag.events for lag in lags)
+        return f"stands still for {seconds:.0f} s, {behind} behind"
+    return too_far(lags, events_max) or OK
+
+
+def too_far(lags: list[Lag], events_max: int) -> str | None:
+    """Name the consumer that is furthest behind, where that is too far; 0: it never is."""
+    furthest = max(lags, key=lambda lag: lag.events, default=None)
+    if furthest is None or not events_max or furthest.events <= events_max:
+        return None
+    return f"{furthest.consumer} is {furthest.events} events behind, {events_max} at most"
 
 
 async def _lags(runtime: Runtime) -> list[Lag]:

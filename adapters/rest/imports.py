@@ -13,11 +13,21 @@ from litestar.datastructures import State, UploadFile
 from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
-from adapters.postgres.models.queries import get_row
 from adapters.postgres.staging import ListedRow, list_import_rows
-from adapters.rest.commands import ERRORS, IdempotencyKey, respond, result_of
+from adapters.rest.bodies import FORM, taking
+from adapters.rest.commands import (
+    ERRORS,
+    IdempotencyKey,
+    IfMatch,
+    Wanted,
+    execute,
+    result_of,
+)
 from adapters.rest.problems import documented
-from adapters.rest.reads import AtLeast, wait_until
+from adapters.rest.reads import TAG, UNCHANGED, AtLeast
+from adapters.rest.routes import TAKES_FILES
+from adapters.rest.rows import find_row, wait_until
+from adapters.rest.tags import JSON, tagged
 from adapters.runtime import Runtime
 from application.errors import Malformed, NotFound
 from application.kernel import Context, build, convert, exposed_commands
@@ -27,7 +37,6 @@ from domain.imports import IngestRows
 from domain.imports.columns import GivenMapping
 from projections.imports import ImportBatches, ImportBatchRow
 
-UPLOAD_BYTES_MAX: Final = 1_000_000_000
 PIECE_BYTES: Final = 1 << 20
 MAPPING_BYTES_MAX: Final = 1 << 20
 PAGE_ROWS: Final = 100
@@ -51,25 +60,27 @@ class RowPage(Struct, frozen=True, kw_only=True):
     " field `file`, and if need be `mapping` as JSON. CSV, plain or gzip.",
     tags=["imports"],
     responses=ERRORS,
-    request_max_body_size=UPLOAD_BYTES_MAX,
+    opt={TAKES_FILES: True},
+    before_request=taking(JSON, FORM),
 )
 async def ingest(
     request: Request[Context, str, State],
     batch: FromPath[str],
     idempotency_key: IdempotencyKey = None,
+    if_match: IfMatch = None,
 ) -> Response[result_of(IngestRows)]:  # type: ignore[valid-type] # Made of the command.
     runtime: Runtime = request.app.state.runtime
     exposed = exposed_commands()[IngestRows]
     exposed.check(request.user)
-    if request.content_type[0] == "multipart/form-data":
+    if request.content_type[0] == FORM:
         form = await request.form()
         kept = await _kept(runtime.blobs, request.user, form.get("file"), form.get("mapping"))
         command = build(IngestRows, {"batch": batch, **kept}, runtime.clock)
     else:
         given = {**_object(await request.body()), "batch": batch}
         command = await exposed.build(given, request.user, runtime.blobs, runtime.clock)
-    outcome = await runtime.bus.execute(command, request.user, key=idempotency_key)
-    return respond(command, outcome)
+    wanted = Wanted(ImportBatches, {"batch": batch}, if_match, idempotency_key)
+    return await execute(request, command, wanted)
 
 
 @get(
@@ -77,19 +88,20 @@ async def ingest(
     operation_id="GetImportBatch",
     summary="Get an import batch",
     tags=["imports"],
-    responses=READ_ERRORS,
+    responses={304: UNCHANGED, **READ_ERRORS},
+    response_headers=[TAG],
 )
 async def get_batch(
     request: Request[Context, str, State], batch: FromPath[str], at_least: AtLeast = None
-) -> ImportBatchRow:
+) -> Response[ImportBatchRow]:
     runtime: Runtime = request.app.state.runtime
     await wait_until(runtime, ImportBatches, request.user, at_least)
-    row = await get_row(runtime.read_pool, ImportBatches, request.user, batch)
-    if not isinstance(row, ImportBatchRow):
+    found = await find_row(runtime, ImportBatches, request.user, batch)
+    if found is None:
         raise NotFound(
             "imports.no_batch", f"There is no import batch {batch}.", hint="Open a batch first."
         )
-    return row
+    return tagged(request, found.row, found.position)
 
 
 @get(

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import structlog
-from litestar import Request, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -34,7 +34,14 @@ class _Found(Collector):
         return self._metrics
 
 
-@get("/metrics", summary="Counts for Prometheus", tags=["operations"])
+@get(
+    "/metrics",
+    operation_id="GetMetrics",
+    summary="Counts for Prometheus",
+    tags=["operations"],
+    security=[],
+    media_type=MediaType.TEXT,
+)
 async def metrics(request: Request[Any, Any, State]) -> Response[bytes]:
     """Tell what can be told: where a server is away, its figures are missing and no others."""
     counts: Counts = request.app.state.counts

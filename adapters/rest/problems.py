@@ -22,17 +22,28 @@ HINTS: Final = {
     404: "The addresses there are stand in /openapi.json.",
     405: "The Allow header names the methods.",
     413: "Send less at a time, or a file to an import.",
+    415: "Send the body in a form that the Accept-Post header names, and say so in Content-Type.",
 }
 MEANINGS: Final = {
     400: "The request can't be understood.",
     401: "Nobody known is asking.",
     403: "The caller may not do this.",
     404: "There is no such thing for this caller.",
+    406: "None of the forms that there are is accepted.",
+    408: "The request did not come to its end in time.",
     409: "A rule said no; asking again unchanged can't help.",
     412: "Somebody else was first: read, then ask again.",
+    413: "The body is larger than it may be.",
+    415: "The body is in a form that is not taken.",
     429: "Too many requests: wait, then ask again.",
+    431: "The address and the headers are larger than they may be.",
     503: "A server is away or busy; nothing was lost, so ask again later.",
 }
+BUG: Final = (
+    "internal",
+    "Something went wrong here, and it is no fault of the request.",
+    "Ask again; if it stays, report the instance of this answer.",
+)
 FILTER: Final = re.compile(r"filter_(\w+)_([a-z]+)")
 log = structlog.get_logger()
 
@@ -73,10 +84,14 @@ def documented(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
-def application_error(_request: Request[Any, Any, Any], error: ApplicationError) -> Response[bytes]:
+def application_error(
+    _request: Request[Any, Any, Any],
+    error: ApplicationError,
+    headers: dict[str, str] | None = None,
+) -> Response[bytes]:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("request.not_served", code=error.code, reason=error.message)
-    return answer(error.status, error.code, error.message, error.hint)
+    return answer(error.status, error.code, error.message, error.hint, headers=headers)
 
 
 def refused(_request: Request[Any, Any, Any], error: Refused) -> Response[bytes]:
@@ -111,12 +126,14 @@ def not_utf8(_request: Request[Any, Any, Any], _error: UnicodeDecodeError) -> Re
 def bug(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Say nothing of a bug to the caller but the id under which the log tells all."""
     log.error("request.failed", exc_info=error)
-    return answer(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "internal",
-        "Something went wrong here, and it is no fault of the request.",
-        "Ask again; if it stays, report the instance of this answer.",
-    )
+    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, *BUG)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Say what broke off an answer that had begun."""
+    if isinstance(error, ApplicationError):
+        return _problem(error.status, error.code, error.message, error.hint)
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, *BUG)
 
 
 def answer(
@@ -129,16 +146,7 @@ def answer(
     headers: dict[str, str] | None = None,
 ) -> Response[bytes]:
     """Make a problem of its parts."""
-    request_id = get_contextvars().get("request_id")
-    problem = Problem(
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=detail,
-        code=code,
-        hint=hint,
-        instance=f"urn:request:{request_id}" if request_id else UNSET,
-        faults=faults,
-    )
+    problem = _problem(status, code, detail, hint, faults)
     headers = headers or {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -146,6 +154,21 @@ def answer(
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS[status])
     return Response(
         msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers
+    )
+
+
+def _problem(
+    status: int, code: str, detail: str, hint: str, faults: list[Fault] | UnsetType = UNSET
+) -> Problem:
+    request_id = get_contextvars().get("request_id")
+    return Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        hint=hint,
+        instance=f"urn:request:{request_id}" if request_id else UNSET,
+        faults=faults,
     )
 
 
@@ -158,7 +181,7 @@ def _as_sent(argument: str | None) -> str | None:
     found = FILTER.fullmatch(argument or "")
     if found is None:
         return argument
-    return f"filter[{found[1]}]" + ("" if found[2] == "eq" else f"[{found[2]}]")
+    return f"filter[{found[1]}]" + ("" if found[2] in {"eq", "words"} else f"[{found[2]}]")
 
 
 def _faults(error: HTTPException) -> list[Fault]:

@@ -1,36 +1,29 @@
 """Read models over REST: for each that is public, a list in pages and one row by its key."""
 
-from collections.abc import Iterator
-from datetime import date, datetime
-from decimal import Decimal
-from hashlib import sha256
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
-from litestar import Request, Response
-from litestar.datastructures import State
+from litestar import Response
+from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from msgspec import Struct
 
-from adapters.postgres.models.conditions import SEARCHED, WORDS, filterable
-from adapters.postgres.models.moments import read_as_of, row_as_of, wait_for_rows
-from adapters.postgres.models.queries import FIRST_DEFAULT, FIRST_MAX, get_row, list_rows
+from adapters.postgres.models.conditions import Model
+from adapters.postgres.models.moments import read_as_of, row_as_of
+from adapters.postgres.models.paging import FIRST_DEFAULT, FIRST_MAX
+from adapters.postgres.models.queries import Page, list_rows
 from adapters.postgres.models.shown import shown_type
-from adapters.postgres.models.tables import plain_type
+from adapters.rest.filters import asked_of, filters_of, refuse_unknown
 from adapters.rest.problems import documented
+from adapters.rest.rows import find_row, wait_until
 from adapters.rest.signatures import with_signature
+from adapters.rest.streams import Turn, form_of, stream
+from adapters.rest.tags import JSON, ReadRequest, tagged
 from adapters.runtime import Runtime
-from application.errors import Malformed, NotFound
-from application.kernel import Context
-from projections.kernel import ReadModel, columns_with_hints, read_models
-
-ReadRequest: TypeAlias = Request[Context, str, State]
-Model: TypeAlias = type[ReadModel[Any]]  # Any: of any row.
-JSON: Final = "application/json"
-ORDERED: Final = (int, Decimal, date, datetime)
-COMPARISONS: Final = ("lt", "lte", "gt", "gte")
-TAG_LENGTH: Final = 32
+from application.errors import NotFound
+from projections.kernel import read_models
 
 First: TypeAlias = Annotated[
     int | None,
@@ -43,6 +36,15 @@ First: TypeAlias = Annotated[
 ]
 After: TypeAlias = Annotated[
     str | None, QueryParameter(name="after", description="The next of the page before.")
+]
+Last: TypeAlias = Annotated[
+    int | None,
+    QueryParameter(
+        name="last", ge=1, le=FIRST_MAX, description="Rows of a page that is read from the end."
+    ),
+]
+Before: TypeAlias = Annotated[
+    str | None, QueryParameter(name="before", description="The previous of the page behind.")
 ]
 OrderBy: TypeAlias = Annotated[
     str | None,
@@ -61,7 +63,20 @@ AsOf: TypeAlias = Annotated[
         description="The row as it was, after this position or at this moment (ISO 8601).",
     ),
 ]
-PAGING: Final = {"first": First, "after": After, "order_by": OrderBy, "at_least": AtLeast}
+UNCHANGED: Final = ResponseSpec(None, description="The caller has it: If-None-Match holds its tag.")
+TAG: Final = ResponseHeader(
+    name="ETag",
+    description="What was seen, for If-None-Match and, of a row, for If-Match.",
+    documentation_only=True,
+)
+PAGING: Final = {
+    "first": First,
+    "after": After,
+    "last": Last,
+    "before": Before,
+    "order_by": OrderBy,
+    "at_least": AtLeast,
+}
 
 
 def read_handlers() -> list[HTTPRouteHandler]:
@@ -71,44 +86,70 @@ def read_handlers() -> list[HTTPRouteHandler]:
 
 
 def _list(model: Model) -> HTTPRouteHandler:
-    filters = dict(_filters(model))
+    filters = filters_of(model)
     known = {*PAGING, *(place.query for place in filters.values())}
 
     async def run(
         request: ReadRequest,
+        *,
         first: int | None,
         after: str | None,
+        last: int | None,
+        before: str | None,
         order_by: str | None,
         at_least: int | None,
         **given: object,
     ) -> Response[Any]:
-        _refuse_unknown(request, known)
+        refuse_unknown(request, model, known)
+        form = form_of(request)
         runtime: Runtime = request.app.state.runtime
         await wait_until(runtime, model, request.user, at_least)
-        asked: dict[str, dict[str, object]] = {}
-        for name, value in given.items():
-            if value is not None:
-                asked.setdefault(filters[name].column, {})[filters[name].comparison] = value
-        page = await list_rows(
-            runtime.read_pool,
-            model,
-            request.user,
-            first=first or FIRST_DEFAULT,
-            after=after,
-            filter=asked,
-            order_by=order_by,
-        )
-        following = page.cursors[-1] if page.has_next else None
-        return _answer(request, {"items": page.rows, "next": following})
+        whole = form != JSON and (first, last, before) == (None, None, None)
 
-    hints = {"request": ReadRequest, **PAGING, **{name: f.hint for name, f in filters.items()}}
+        async def turn(cursor: str | None) -> Page:
+            return await list_rows(
+                runtime.read_pool,
+                model,
+                request.user,
+                first=FIRST_MAX if whole else first,
+                after=cursor,
+                last=last,
+                before=before,
+                filter=asked_of(filters, given),
+                order_by=order_by,
+            )
+
+        return _sent(request, model, form, await turn(after), turn if whole else None)
+
+    filtering = {name: place.hint for name, place in filters.items()}
+    hints = {"request": ReadRequest, **PAGING, **filtering}
     return _get(model, "", "List", with_signature(run, f"list_{model.name}", hints, _page(model)))
+
+
+def _sent(
+    request: ReadRequest, model: Model, form: str, page: Page, turn: Turn | None
+) -> Response[Any]:
+    if form != JSON:
+        return stream(request, model, form, page, turn)
+    return tagged(request, {"items": page.rows, **_ways(page)}, Vary="Accept")
+
+
+def _ways(page: Page) -> dict[str, str | None]:
+    """Say where the list goes on from a page, both ways."""
+    return {
+        "next": page.cursors[-1] if page.has_next and page.cursors else None,
+        "previous": page.cursors[0] if page.has_previous and page.cursors else None,
+    }
 
 
 def _page(model: Model) -> type[Struct]:
     return msgspec.defstruct(
         f"{model.row.__name__}Page",
-        [("items", list[shown_type(model.row)]), ("next", str | None)],  # type: ignore[misc] # Made of the row at run time.
+        [
+            ("items", list[shown_type(model.row)]),  # type: ignore[misc] # Made of the row at run time.
+            ("next", str | None),
+            ("previous", str | None),
+        ],
         module=__name__,
     )
 
@@ -117,21 +158,19 @@ def _one(model: Model) -> HTTPRouteHandler:
     async def run(
         request: ReadRequest, at_least: int | None, as_of: str | None, **place: str
     ) -> Response[Any]:
-        _refuse_unknown(request, {"at_least", "as_of"})
+        refuse_unknown(request, model, {"at_least", "as_of"})
         runtime: Runtime = request.app.state.runtime
         key = place[model.key]
-        if as_of is None:
-            await wait_until(runtime, model, request.user, at_least)
-            row = await get_row(runtime.read_pool, model, request.user, key)
-        else:
+        if as_of is not None:
             row = await row_as_of(runtime, model, request.user, key, read_as_of(as_of))
-        if row is None:
-            raise NotFound(
-                "query.absent",
-                f"There is no {model.key} {key} in {_address(model)}.",
-                hint="It may be on its way: ask with at_least, or list what there is.",
-            )
-        return _answer(request, row)
+            if row is None:
+                raise _absent(model, key, as_of)
+            return tagged(request, row)
+        await wait_until(runtime, model, request.user, at_least)
+        found = await find_row(runtime, model, request.user, key)
+        if found is None:
+            raise _absent(model, key, as_of)
+        return tagged(request, found.row, found.position)
 
     hints = {"request": ReadRequest, "at_least": AtLeast, "as_of": AsOf, model.key: FromPath[str]}
     function = with_signature(run, f"get_{model.name}", hints, shown_type(model.row))
@@ -147,65 +186,25 @@ def _get(model: Model, rest: str, verb: str, function: Any) -> HTTPRouteHandler:
         summary=f"{verb} {model.name.replace('_', ' ')}",
         description=model.row.__doc__,
         tags=[model.permission.partition(".")[0]],
-        responses=documented(400, 401, 403, *([404] if rest else []), 503),
+        responses={304: UNCHANGED, **documented(400, 401, 403, 404 if rest else 406, 503)},
+        response_headers=[TAG],
     )(function)
+
+
+def _absent(model: Model, key: str, as_of: str | None) -> NotFound:
+    missing = f"{model.key} {key} in {_address(model)}"
+    if as_of is not None:
+        return NotFound(
+            "query.absent",
+            f"There was no {missing} as of {as_of}.",
+            hint="Name a later position or moment, or leave as_of out for what is so now.",
+        )
+    return NotFound(
+        "query.absent",
+        f"There is no {missing}.",
+        hint="It may be on its way: ask with at_least, or list what there is.",
+    )
 
 
 def _address(model: Model) -> str:
     return f"/{model.name.replace('_', '-')}"
-
-
-def _answer(request: ReadRequest, content: object) -> Response[Any]:
-    """Send it with a tag of its content, or say that the caller has it (RFC 9110, 13.1.2)."""
-    body = msgspec.json.encode(content)
-    tag = f'"{sha256(body).hexdigest()[:TAG_LENGTH]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if tag in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
-        return Response(None, status_code=304, headers=headers)
-    return Response(body, media_type=JSON, headers=headers)
-
-
-async def wait_until(
-    runtime: Runtime, model: Model, context: Context, position: int | None
-) -> None:
-    seconds_max = runtime.settings.at_least_seconds_max
-    await wait_for_rows(runtime.read_pool, model, context, position, seconds_max)
-
-
-class _Place(Struct, frozen=True, kw_only=True):
-    """A filter's place in the query, and what it may hold."""
-
-    column: str
-    comparison: str
-    query: str
-    hint: Any  # An annotation.
-
-
-def _filters(model: Model) -> Iterator[tuple[str, _Place]]:
-    """Name the filters of *model* and the arguments that they arrive in."""
-    hints = columns_with_hints(model.row)
-    if model.search:
-        yield _filter(SEARCHED, WORDS, f"filter[{SEARCHED}]", str)
-    for column in filterable(model):
-        kind = plain_type(hints[column])
-        yield _filter(column, "eq", f"filter[{column}]", kind)
-        if kind in ORDERED:
-            for comparison in COMPARISONS:
-                yield _filter(column, comparison, f"filter[{column}][{comparison}]", kind)
-
-
-def _filter(column: str, comparison: str, query: str, kind: Any) -> tuple[str, _Place]:  # noqa: ANN401 - an annotation may be anything.
-    hint = Annotated[kind | None, QueryParameter(name=query)]
-    place = _Place(column=column, comparison=comparison, query=query, hint=hint)
-    return f"filter_{column}_{comparison}", place
-
-
-def _refuse_unknown(request: ReadRequest, known: set[str]) -> None:
-    """A filter that is misspelt and ignored would show rows that were not asked for."""
-    unknown = sorted(set(request.query_params) - known)
-    if unknown:
-        raise Malformed(
-            "query.unknown_parameter",
-            f"This list knows no {unknown[0]!r}.",
-            hint=f"Use {', '.join(sorted(known))}.",
-        )

@@ -10,7 +10,7 @@ from msgspec import Struct
 from adapters.postgres.models.conditions import require
 from adapters.rest.problems import documented
 from adapters.runtime import Runtime
-from adapters.webhooks.ledger import DeadLetter, Delivery, delivery_of, list_letters
+from adapters.webhooks.ledger import DeadLetter, Delivery, delivery_of, letters_of
 from application.kernel import Context
 from application.webhooks import READ
 
@@ -54,7 +54,7 @@ async def get_dead_letters(
 ) -> DeadLetterPage:
     require(request.user, READ)
     runtime: Runtime = request.app.state.runtime
-    letters = await list_letters(
+    letters = await letters_of(
         runtime.pool, request.user.tenant, endpoint, after=after, limit=first + 1
     )
     following = letters[first - 1].position if len(letters) > first else None

@@ -161,6 +161,21 @@ async def delivery_of(pool: Pool, tenant: TenantId, endpoint: str) -> Delivery:
     )
 
 
+async def letters_of(
+    pool: Pool, tenant: TenantId, endpoint: str, *, after: int, limit: int
+) -> list[DeadLetter]:
+    """As ``list_letters``, for who may name what is not there.
+
+    Raises:
+        NotFound: There is no such endpoint, or it was registered only just now.
+
+    """
+    found = await list_letters(pool, tenant, endpoint, after=after, limit=limit)
+    if not found:
+        await delivery_of(pool, tenant, endpoint)
+    return found
+
+
 async def list_letters(
     pool: Pool, tenant: TenantId, endpoint: str, *, after: int, limit: int
 ) -> list[DeadLetter]:

@@ -1,10 +1,9 @@
 """What a process of clients is asked to do, what it says it did, and how it is run and measured."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from statistics import median, quantiles
-from subprocess import PIPE, Popen, TimeoutExpired
 from typing import Final, Literal
 
 import msgspec
@@ -14,10 +13,9 @@ from msgspec.structs import replace
 from adapters.embedded.servers import Urls
 from benchmarks.appending.server import Server, analyse
 from benchmarks.appending.usage import Usage, counters, cpu, spent
-from benchmarks.support.report import CHECKOUT
+from benchmarks.support.clients import answer_of, client_process, say
 
 CLIENT: Final = (sys.executable, "-m", "benchmarks.appending.client")
-STOP_SECONDS_MAX: Final = 30
 
 
 class Load(Struct, frozen=True, kw_only=True):
@@ -104,15 +102,15 @@ def run_load(
     """Share the load's clients out among processes, run them at once, and measure."""
     own = _shared(load, processes, urls, server)
     with ExitStack() as stack:
-        started = [stack.enter_context(_process(command, own)) for _ in range(processes)]
+        started = [stack.enter_context(client_process(command, own)) for _ in range(processes)]
         for process in started:
-            _answer(process)
+            answer_of(process)
         analyse(urls)
         counted, used = counters(server), cpu(server)
         for process in started:
-            _say(process, "go")
+            say(process, "go")
         meanwhile()
-        told = [msgspec.json.decode(_answer(process), type=Did) for process in started]
+        told = [msgspec.json.decode(answer_of(process), type=Did) for process in started]
         used_after = cpu(server)
     usage = spent(
         (counted, used),
@@ -138,30 +136,3 @@ def _shared(load: Load, processes: int, urls: Urls, server: Server) -> Load:
         redis_url=urls.redis_url,
         folder=str(server.folder),
     )
-
-
-@contextmanager
-def _process(command: Sequence[str], load: Load) -> Iterator["Popen[str]"]:
-    process = Popen(command, cwd=CHECKOUT, stdin=PIPE, stdout=PIPE, text=True)
-    try:
-        _say(process, msgspec.json.encode(load).decode())
-        yield process
-        process.communicate(timeout=STOP_SECONDS_MAX)
-    except TimeoutExpired:
-        raise RuntimeError(f"A client process didn't stop in {STOP_SECONDS_MAX} s.") from None
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _say(process: "Popen[str]", line: str) -> None:
-    if process.stdin is not None:
-        process.stdin.write(line + "\n")
-        process.stdin.flush()
-
-
-def _answer(process: "Popen[str]") -> str:
-    line = process.stdout.readline() if process.stdout else ""
-    if not line:
-        raise RuntimeError("A client process ended before its work; its error stands above.")
-    return line

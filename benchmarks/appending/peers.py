@@ -4,7 +4,6 @@ The peers log in as the owner, whom row-level security doesn't ask. They keep no
 """
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -18,16 +17,13 @@ from benchmarks.appending.load import Load, Run, run_load
 from benchmarks.appending.server import PLAIN
 from benchmarks.appending.turns import Bench, Findings, alternate
 from benchmarks.appending.work import DATA
+from benchmarks.support import npm
 from benchmarks.support.report import CHECKOUT, case
 
 LIBRARY: Final = f"eventsourcing {version('eventsourcing')}"
 LOAD: Final = Load(clients=32, tenants=100)
 PYTHON_PEER: Final = (sys.executable, "-m", "benchmarks.peer_eventsourcing")
 EMMETT: Final = CHECKOUT / "benchmarks" / "emmett"
-CACHE: Final = CHECKOUT / "benchmarks" / ".cache" / "emmett"
-INSTALL: Final = ("ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-INSTALL_SECONDS_MAX: Final = 120
-WANTED: Final = ("package.json", "package-lock.json")
 
 
 def application_save(bench: Bench) -> Findings:
@@ -44,15 +40,15 @@ def dcb_append(bench: Bench) -> Findings:
 
 def emmett(bench: Bench) -> Findings:
     """Compare with emmett, where there is Node to run it."""
-    node = shutil.which("node")
-    if node is None or not _installed():
+    node, script = shutil.which("node"), npm.installed(EMMETT)
+    if node is None or script is None:
         print("append: emmett: left out, as Node or its packages are missing.", file=sys.stderr)
         return Findings(cases=[], turns=[])
     wanted = msgspec.json.decode((EMMETT / "package.json").read_bytes())["dependencies"]
     against = f"@event-driven-io/emmett-postgresql {wanted['@event-driven-io/emmett-postgresql']}"
     data = DATA.format(invoice="INVOICE", number="INVOICE", customer="C00001")
     load = replace(LOAD, kind="emmett", data=data)
-    command = (node, str(CACHE / "peer.mjs"))
+    command = (node, str(script))
     try:
         return _beside(bench, "32 clients, against emmett", load, command, against)
     except RuntimeError as error:  # No limit hangs on it, and the other cases go on.
@@ -91,31 +87,3 @@ def _beside(
         )
     ratios = turns.ratios(lambda run: run.event_rate)
     return Findings(cases=[case(name, ratios, against=against, must=must, aim=aim)], turns=[turns])
-
-
-def _installed() -> bool:
-    """Install what the lock names into the cache, once."""
-    npm = shutil.which("npm")
-    if npm is None:
-        return False
-    CACHE.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(EMMETT / "peer.mjs", CACHE / "peer.mjs")
-    wanted = "".join((EMMETT / name).read_text("utf-8") for name in WANTED)
-    stamp = CACHE / "installed"
-    if stamp.exists() and stamp.read_text("utf-8") == wanted:
-        return True
-    for name in WANTED:
-        shutil.copyfile(EMMETT / name, CACHE / name)
-    try:
-        subprocess.run(
-            (npm, *INSTALL),
-            check=True,
-            cwd=CACHE,
-            stdout=sys.stderr,
-            timeout=INSTALL_SECONDS_MAX,
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        print(f"append: emmett: {error}", file=sys.stderr)
-        return False
-    stamp.write_text(wanted, "utf-8")
-    return True

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL, STDOUT, Popen, TimeoutExpired, run
 from time import monotonic, perf_counter, sleep
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import msgspec
@@ -89,26 +89,49 @@ class Instance(Struct, frozen=True, kw_only=True):
         )
         return msgspec.json.decode(imported, type=Imported)
 
-    def wait_until_visible(self, tenant: Tenant, invoices: int) -> None:
-        """Poll GraphQL until the tenant has so many invoices.
+    @contextmanager
+    def watcher(self, tenant: Tenant) -> Iterator["Watcher"]:
+        """Connect to GraphQL as *tenant*, and ask once, as whoever waits there would have."""
+        headers = {"Authorization": f"Bearer {tenant.api_key}"}
+        with httpx.Client(base_url=self.url, headers=headers, trust_env=False) as client:
+            watcher = Watcher(client)
+            watcher.invoices()
+            yield watcher
+
+
+class Watcher:
+    """A client of GraphQL that waits for invoices."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def invoices(self) -> int:
+        """Count the invoices that the tenant can see.
 
         Raises:
-            TimeoutError: It hasn't, and the message says how many it has.
+            RuntimeError: GraphQL answered with errors.
 
         """
         query = {"query": "{ invoices(first: 1) { totalCount } }"}
-        headers = {"Authorization": f"Bearer {tenant.api_key}"}
-        deadline = monotonic() + VISIBLE_SECONDS_MAX
-        answer: Any = None  # Any: GraphQL's answer, an error perhaps.
-        with httpx.Client(base_url=self.url, headers=headers, trust_env=False) as client:
-            while monotonic() < deadline:
-                answer = client.post("/graphql", json=query).raise_for_status().json()
-                if "errors" in answer:
-                    raise RuntimeError(f"GraphQL answered {answer['errors']}")
-                if answer["data"]["invoices"]["totalCount"] == invoices:
-                    return
-                sleep(POLL_SECONDS)
-        raise TimeoutError(f"{invoices} invoices were to be visible, and there is {answer}")
+        answer = self._client.post("/graphql", json=query).raise_for_status().json()
+        if "errors" in answer:
+            raise RuntimeError(f"GraphQL answered {answer['errors']}")
+        count: int = answer["data"]["invoices"]["totalCount"]
+        return count
+
+    def wait_until_visible(self, invoices: int) -> None:
+        """Poll until there are so many.
+
+        Raises:
+            TimeoutError: There aren't, and the message says how many there are.
+
+        """
+        deadline, seen = monotonic() + VISIBLE_SECONDS_MAX, 0
+        while monotonic() < deadline:
+            if (seen := self.invoices()) == invoices:
+                return
+            sleep(POLL_SECONDS)
+        raise TimeoutError(f"{invoices} invoices were to be visible, and there are {seen}")
 
 
 @contextmanager

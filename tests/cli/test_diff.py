@@ -53,7 +53,11 @@ def test_moments_are_times_too(asiento: Asiento, tenant: str) -> None:
         (("invoices", "--from", "yesterday"), (2, "query.bad_moment")),
         (("invoices", "--from", "3", "--to", "2"), (2, "query.bad_moment")),
         (("invoices", "--from", "0", "--first", "0"), (2, "query.bad_first")),
+        (("invoices", "--from", "1000"), (2, "query.beyond_head")),
+        (("invoices", "--from", "0", "--to", "1000"), (2, "query.beyond_head")),
+        (("invoices", "--from", "2999-01-01T00:00:00Z"), (2, "query.in_the_future")),
         (("socks", "--from", "0"), (1, "history.unknown_model")),
+        (("users", "--from", "0"), (1, "history.unknown_model")),
         (("tenants", "--from", "0"), (1, "history.unknown_model")),
     ],
 )
@@ -62,6 +66,17 @@ def test_what_can_not_be_compared_is_refused(
 ) -> None:
     answer = asiento("projections", "diff", *arguments, "--tenant", tenant, "--json")
     assert (answer.code, answer.json["error"]["code"]) == expected
+
+
+def test_read_models_go_by_one_name_everywhere(asiento: Asiento, tenant: str) -> None:
+    diff = asiento("projections", "diff", "socks", "--tenant", tenant, "--from", "0", "--json")
+    rebuild = asiento("projections", "rebuild", "socks", "--json")
+    to_compare, to_rebuild = (
+        set(answer.json["error"]["hint"].removesuffix(".").split(" ", 4)[-1].split(", "))
+        for answer in (diff, rebuild)
+    )
+    assert {"invoices", "vat_book"} <= to_compare
+    assert to_rebuild - to_compare == {"api_keys", "users"}
 
 
 def test_the_log_of_the_system_is_compared(asiento: Asiento, tenant: str) -> None:

@@ -107,6 +107,17 @@ def test_health_exits_with_3_where_a_server_is_away(asiento: Asiento) -> None:
     assert answer.json["checks"]["database"].startswith("unreachable")
 
 
+def test_a_database_that_is_away_is_named_by_its_setting(asiento: Asiento) -> None:
+    health = asiento("health", "--json", DATABASE_ADMIN_URL=NOBODY)
+    assert (health.code, health.json["status"]) == (3, "failing")
+    assert health.json["checks"]["database"] == "unreachable (DATABASE_ADMIN_URL)"
+    for command in (("migrate", "--check"), ("projections", "status"), ("projections", "versions")):
+        answer = asiento(*command, DATABASE_ADMIN_URL=NOBODY)
+        assert answer.code == 3
+        assert "It is that of DATABASE_ADMIN_URL." in answer.err
+    assert "It is that of DATABASE_URL." in asiento("tenant", "list", DATABASE_URL=NOBODY).err
+
+
 def test_health_starts_nothing(asiento: Asiento, tmp_path_factory: pytest.TempPathFactory) -> None:
     nowhere = tmp_path_factory.mktemp("nothing") / "data"
     urls = {"DATABASE_URL": "", "DATABASE_ADMIN_URL": "", "REDIS_URL": ""}

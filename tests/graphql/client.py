@@ -8,7 +8,7 @@ from gql import Client as GqlClient
 from gql.transport.websockets import WebsocketsTransport
 
 from adapters.access import owner_permissions
-from adapters.graphql.watching import EVENTS_PERMISSION
+from adapters.graphql.subscriptions.watching import EVENTS_PERMISSION
 from tests.rest.api import Tenant
 
 LINES = [{"description": "Bolt", "quantity": "3", "unitPrice": "1.50", "taxRate": "21"}]

@@ -16,6 +16,7 @@ from adapters.postgres.migrate import migrate
 from adapters.runtime import Runtime
 from adapters.settings import Settings
 from tests.graphql.client import Client, audited
+from tests.graphql.stocked import Office, open_office
 from tests.rest.api import free_port, make_tenant, projecting
 
 
@@ -45,7 +46,14 @@ async def url(runtime: Runtime) -> AsyncIterator[str]:
     """Where GraphQL is served."""
     app = Litestar([*graphql_handlers()], state=State({"runtime": runtime}), openapi_config=None)
     port = runtime.settings.port
-    config = uvicorn.Config(app, port=port, log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app,
+        port=port,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it.
@@ -53,6 +61,12 @@ async def url(runtime: Runtime) -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{port}/graphql"
     server.should_exit = True
     await serving
+
+
+@pytest_asyncio.fixture(scope="session")
+async def office(runtime: Runtime) -> Office:
+    """Two tenants whose books hold what is rare. What tests read only may be here."""
+    return await open_office(runtime)
 
 
 @pytest_asyncio.fixture

@@ -7,7 +7,7 @@ import pytest
 from tests.graphql.client import LINES, Client
 
 HISTORY = """
-query History($model: String!, $id: ID!, $first: Int, $after: String) {
+query History($model: String!, $id: ID!, $first: Int = 50, $after: String) {
   history(model: $model, id: $id, first: $first, after: $after) {
     edges { cursor node { position } }
     nodes {

@@ -17,7 +17,8 @@ mutation Ingest($input: IngestRowsInput!) {
 }
 """
 ROWS = """
-query Rows($batch: ID!, $first: Int, $after: String, $filter: ImportRowFilter, $atLeast: Position) {
+query Rows($batch: ID!, $first: Int = 50, $after: String, $filter: ImportRowFilter,
+           $atLeast: Position) {
   importRows(batch: $batch, first: $first, after: $after, filter: $filter, atLeast: $atLeast) {
     nodes { line document status cells code column value reason }
     pageInfo { hasNextPage endCursor }

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from adapters import following
 from adapters.following import pages
-from adapters.graphql import sockets
 from adapters.graphql.http import graphql_handlers
+from adapters.graphql.subscriptions import audience
 from adapters.rest import serve
 from adapters.runtime import Runtime
 from application.ports import StoredEvent
@@ -36,7 +36,10 @@ async def server(
     listener = serve._listen(replace(runtime.settings, port=free_port()))
     assert listener is not None
     app = Litestar([*graphql_handlers()], state=State({"runtime": runtime}), openapi_config=None)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    config = uvicorn.Config(
+        app, ws="websockets-sansio", log_level="warning", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it.
         await asyncio.sleep(0.01)
@@ -84,13 +87,13 @@ async def test_a_reader_of_server_sent_events_that_stands_still_is_disconnected(
     client: Client, runtime: Runtime, server: uvicorn.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = await heavy_log(client, runtime, monkeypatch)
-    listening = len(runtime.hub._listeners)
+    listening = runtime.hub.listeners
     port = server.servers[0].sockets[0].getsockname()[1]
     raw = await asyncio.to_thread(ask, client, port)
     async with asyncio.timeout(20):
         while not server.server_state.connections:  # noqa: ASYNC110 - as above.
             await asyncio.sleep(0.01)
-        while server.server_state.connections or len(runtime.hub._listeners) > listening:  # noqa: ASYNC110 - as above.
+        while server.server_state.connections or runtime.hub.listeners > listening:  # noqa: ASYNC110 - as above.
             await asyncio.sleep(0.05)
     raw.close()
     assert 0 < len(opened) < HEAVY
@@ -99,12 +102,12 @@ async def test_a_reader_of_server_sent_events_that_stands_still_is_disconnected(
 async def test_little_is_held_for_a_websocket_that_stands_still(
     client: Client, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sockets, "SEND_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(audience, "SEND_SECONDS_MAX", 0.3)
     opened = await heavy_log(client, runtime, monkeypatch)
-    listening = len(runtime.hub._listeners)
+    listening = runtime.hub.listeners
     async with standing_still(client):
         async with asyncio.timeout(20):
-            while not opened or len(runtime.hub._listeners) > listening:  # noqa: ASYNC110 - as above.
+            while not opened or runtime.hub.listeners > listening:  # noqa: ASYNC110 - as above.
                 await asyncio.sleep(0.05)
     assert 0 < len(opened) < HEAVY
 
@@ -118,3 +121,16 @@ async def test_a_page_weighs_little_however_heavy_its_events_are(
     await client.record("P-5", lines=[LINE] * 30)
     found = [len(page) async for page in pages(runtime.store.read(client.tenant.id))]
     assert found == [3, 3]
+
+
+async def test_a_reader_that_takes_in_late_is_told_everything_in_order(client: Client) -> None:
+    for number in range(HEAVY):
+        await client.record(f"L-{number}", lines=[LINE] * 400)
+    async with asyncio.timeout(30), standing_still(client) as talk:
+        await talk.recv()
+        await asyncio.sleep(0.5)
+        for number in range(HEAVY, HEAVY + 3):
+            await client.record(f"L-{number}", lines=[LINE] * 400)
+        told = [json.loads(await talk.recv()) for _ in range(HEAVY + 3)]
+    positions = [int(each["payload"]["data"]["events"]["position"]) for each in told]
+    assert positions == [*range(1, HEAVY + 4)]

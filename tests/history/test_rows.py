@@ -164,9 +164,9 @@ async def test_an_unknown_model_is_answered_with_those_there_are(
     with pytest.raises(NotFound) as error:
         await read_history(projected, acting(acme), name, "any")
     assert error.value.code == "history.unknown_model"
-    assert "Invoice" in error.value.hint
-    assert "ImportBatch" in error.value.hint
-    assert "User" not in error.value.hint
+    assert " invoices" in error.value.hint
+    assert "import_batches" in error.value.hint
+    assert "users" not in error.value.hint
 
 
 async def test_only_models_that_the_caller_may_read_are_explained(
@@ -178,7 +178,7 @@ async def test_only_models_that_the_caller_may_read_are_explained(
         await read_history(projected, jobs_only, "invoice", invoice)
     with pytest.raises(NotFound) as error:
         await read_history(projected, jobs_only, "nothing", invoice)
-    assert error.value.hint == "Ask for one of Job."
+    assert error.value.hint == "Ask for one of jobs."
 
 
 async def test_a_row_goes_by_what_tags_its_events_alone(projected: Runtime, acme: Tenant) -> None:

@@ -58,7 +58,8 @@ async def row(desk: Desk, number: str) -> InvoiceRow:
             (desk.tenant, f"i{number}"),
         )
         ((customer, _),) = await found.fetchall()
-    as_of = await row_as_of(runtime, Invoices, desk.context, f"i{number}", 10**9)
+    head = await runtime.store.head(desk.tenant)
+    as_of = await row_as_of(runtime, Invoices, desk.context, f"i{number}", head)
     assert isinstance(as_of, InvoiceRow)
     assert as_of.customer is not None
     assert f'"name":"{as_of.customer.name}"' in customer

@@ -91,9 +91,9 @@ class Office:
     async def retry(self, name: str = "invoices") -> Stopped:
         return await retry(self.runtime, self.tenant, name)
 
-    async def skip(self, name: str = "invoices") -> Stopped:
+    async def skip(self, name: str = "invoices", position: int | None = None) -> Stopped:
         by = operator(SYSTEM_TENANT)
-        return await skip(self.runtime, self.tenant, name, REASON, by)
+        return await skip(self.runtime, self.tenant, name, REASON, by, position=position)
 
     async def events(self, *types: str, tenant: TenantId | None = None) -> list[Event]:
         found = self.runtime.store.read(tenant or self.tenant, [QueryItem(types=types)])

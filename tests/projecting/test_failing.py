@@ -96,6 +96,43 @@ async def test_a_skip_leaves_out_one_event_and_the_log_says_who_and_why(failed: 
     assert stored[0].actor.startswith("cli:")
 
 
+async def test_after_a_retry_the_event_is_skipped_by_its_position(failed: Office) -> None:
+    await failed.retry()
+    with pytest.raises(Refused) as refused:
+        await failed.skip()
+    assert refused.value.code == "projections.not_failed"
+    assert "--position 2" in refused.value.hint
+    for other in (1, 3):
+        with pytest.raises(Refused):
+            await failed.skip(position=other)
+    assert (await failed.skip(position=2)).event_type == "InvoiceDrafted"
+    await failed.project()
+    assert failed.invoices() == ["one", "three"]
+    with pytest.raises(Refused) as refused:
+        await failed.skip(position=4)
+    assert refused.value.hint == "There is nothing to retry or to skip."
+
+
+async def test_no_other_event_is_skipped_than_the_one_that_is_named(failed: Office) -> None:
+    with pytest.raises(Refused, match="failed at event 2") as refused:
+        await failed.skip(position=3)
+    assert "--position 2" in refused.value.hint
+    assert (await failed.skip(position=2)).position == 2
+
+
+async def test_an_event_of_a_newer_version_is_not_skipped_by_its_position(office: Office) -> None:
+    await office.draft("one")
+    office.change(1, kind="SomethingNewer")
+    with pytest.raises(Refused) as refused:
+        await office.skip(position=1)
+    assert refused.value.code in {"projections.waiting", "projections.not_failed"}
+    await office.project()
+    await office.retry()
+    with pytest.raises(Refused) as refused:
+        await office.skip(position=1)
+    assert refused.value.code == "projections.waiting"
+
+
 async def test_an_event_that_can_not_be_written_is_found_among_the_others(office: Office) -> None:
     for number in range(40):
         await office.draft(f"d{number:02}", currency="USD" if number == 26 else "EUR")

@@ -47,12 +47,27 @@ async def test_the_list_names_the_event_and_the_reason(
     assert {"system", slug} <= {each["slug"] for each in everything}
 
 
+async def test_a_rebuild_says_where_it_ends_with_the_live_rows(
+    asiento: Asiento, stuck: tuple[str, Office]
+) -> None:
+    slug, office = stuck
+    rebuild = ("projections", "rebuild", "invoices", "--jobs", "1", "--tenant", slug)
+    (stopped,) = asiento(*rebuild, "--json").json["stopped"]
+    assert (stopped["tenant"], stopped["position"]) == (office.tenant, 1)
+    assert "event.unreadable" in stopped["error"]
+    said = f"invoices of {slug} stands still at event 1: event.unreadable"
+    assert said in asiento(*rebuild).out
+    assert said in asiento("projections", "status").out
+    (told,) = [e for e in asiento("projections", "status", "--json").json if e["stopped"]]
+    assert (told["name"], told["stopped"]) == ("invoices", [stopped])
+
+
 async def test_health_names_the_log_and_exits_with_1(
     asiento: Asiento, stuck: tuple[str, Office]
 ) -> None:
     slug, office = stuck
     answer = asiento("health", "--json")
-    assert answer.code == 1
+    assert (answer.code, answer.json["status"]) == (1, "degraded")
     assert f"invoices of {slug} at event 1" in answer.json["checks"]["projections"]
     assert asiento("projections", "skip", "invoices", "--tenant", slug, "--reason", "x").code == 0
     await office.project()

@@ -1,16 +1,24 @@
 """Whole tables as they were on a day, in a schema of their own."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from adapters.postgres.models.versions import table_name
+from adapters.postgres.projecting.building.rebuild import Room
 from adapters.runtime import Runtime
 from application.errors import Conflict, Malformed
+from domain.invoicing import InvoiceEvent
+from domain.kernel import Refused
 from projections.balances import CustomerBalances
+from projections.invoices import InvoiceRow, Invoices
 from tests.privacy.conftest import Desk
 from tests.projecting.rebuilding import INVOICES, Office, issued, project, recorded, write
+
+THERE: Final = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
 
 
 async def test_the_rows_are_those_of_then(desk: Desk, runtime: Runtime, office: Office) -> None:
@@ -73,6 +81,41 @@ async def test_a_schema_that_holds_something_else_is_left_alone(desk: Desk, offi
     assert conflict.value.code == "projections.schema_taken"
     await office.rebuild("vat_book", as_of=moment, into="twice")
     assert office.look("SELECT count(*) FROM twice.vat_book")[0][0] > 0
+
+
+async def test_what_has_not_come_yet_is_refused(desk: Desk, office: Office) -> None:
+    head = await write(desk, recorded(range(3)))
+    with pytest.raises(Malformed, match=f"the log ends at {head}") as beyond:
+        await office.rebuild(tenant=desk.tenant, as_of=head + 1, into="not_yet")
+    assert beyond.value.code == "query.beyond_head"
+    with pytest.raises(Malformed, match="is in the future: now it is 20") as future:
+        await office.rebuild(as_of=datetime.now(UTC) + timedelta(minutes=1), into="not_yet")
+    assert future.value.code == "query.in_the_future"
+    assert office.look(THERE, "not_yet") == []
+    await office.rebuild(tenant=desk.tenant, as_of=head, into="by_now")
+
+
+async def test_one_that_is_refused_leaves_no_schema(
+    desk: Desk, office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    await write(desk, recorded(range(3)))
+    moment = datetime.now(UTC)
+    room = Room(folder=tmp_path, spare_bytes=1 << 60)
+    with pytest.raises(Refused):
+        await office.rebuild(as_of=moment, into="left", room=room)
+    assert office.look(THERE, "left") == []
+
+    def failing(row: InvoiceRow | None, event: InvoiceEvent) -> InvoiceRow | None:
+        raise ValueError("no such thing", row, event)
+
+    monkeypatch.setattr(Invoices, "apply", staticmethod(failing))
+    with pytest.raises(Conflict, match="ValueError"):
+        await office.rebuild(as_of=moment, into="left")
+    assert office.look(THERE, "left") == []
+    await office.rebuild("vat_book", as_of=moment, into="kept")
+    with pytest.raises(Conflict, match="ValueError"):
+        await office.rebuild(as_of=moment, into="kept")
+    assert office.look(THERE, "kept") == [(1,)]
 
 
 async def test_it_is_for_the_owner_of_the_database_alone(desk: Desk, office: Office) -> None:

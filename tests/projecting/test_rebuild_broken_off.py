@@ -7,6 +7,7 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -134,6 +135,15 @@ async def test_a_lost_process_leaves_what_others_did(desk: Desk, office: Office)
     assert desk
 
 
+async def abort_one_more(office: Office) -> None:
+    """Begin a rebuild, and break it off."""
+    running = asyncio.create_task(office.rebuild(jobs=1, piece_events=5))
+    await until(multiprocessing.active_children)
+    await abort(office.task)
+    with pytest.raises(Conflict):
+        await running
+
+
 async def test_a_second_one_is_refused_and_told_who_is_at_it(
     desk: Desk, office: Office, settings: Settings, tmp_path: Path
 ) -> None:
@@ -148,6 +158,7 @@ async def test_a_second_one_is_refused_and_told_who_is_at_it(
     with pytest.raises(Conflict) as unfinished:
         await office.rebuild(tenant=desk.tenant)
     assert unfinished.value.code == "projections.unfinished"
+    assert "asiento projections abort invoices" in unfinished.value.hint
     await abort(office.task)
 
 
@@ -196,6 +207,42 @@ async def test_the_former_rows_serve_again_and_are_brought_up_to_date(
     with pytest.raises(NotFound) as nothing:
         await acts.go_back(office.task)
     assert nothing.value.code == "projections.nothing_kept"
+
+
+async def test_nobody_goes_back_beside_an_unfinished_rebuild(
+    desk: Desk, office: Office, settings: Settings, tmp_path: Path
+) -> None:
+    await office.rebuild(kept_seconds=60)
+    async with standing_still(settings, "folding", tmp_path / "reached"):
+        pass
+    with pytest.raises(Conflict) as unfinished:
+        await acts.go_back(office.task)
+    assert unfinished.value.code == "projections.unfinished"
+    await abort(office.task)
+    await acts.go_back(office.task)
+    assert desk
+
+
+async def test_it_is_told_what_came_of_it_and_who_went_back(desk: Desk, office: Office) -> None:
+    async def told() -> acts.Standing:
+        (standing,) = [e for e in await acts.standings(office.task) if e.name == "invoices"]
+        return standing
+
+    begun = datetime.now(UTC)
+    await office.rebuild(kept_seconds=60)
+    done = await told()
+    assert (done.status, done.step) == ("done", None)
+    assert begun < (done.ended_at or begun) < datetime.now(UTC)
+    office.execute("UPDATE rebuild SET runner = 'ana'")
+    await abort_one_more(office)
+    assert (await told()).status == "aborted"
+    before = datetime.now(UTC)
+    await acts.go_back(office.task)
+    back = await told()
+    assert (back.status, back.step, back.kept_until) == ("swapped back", None, None)
+    assert f"process {os.getpid()} on" in back.runner
+    assert (back.ended_at or begun) > before
+    assert desk
 
 
 async def test_the_former_rows_are_kept_until_they_are_dropped(desk: Desk, office: Office) -> None:

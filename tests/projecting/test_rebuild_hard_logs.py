@@ -3,6 +3,7 @@
 import pytest
 
 from adapters.postgres.models.versions import consumer_of
+from adapters.postgres.projecting.building import acts
 from adapters.postgres.projecting.building.rebuild import rebuild
 from adapters.postgres.projecting.building.shadow import make_indexes
 from adapters.postgres.projecting.building.task import Task
@@ -84,9 +85,15 @@ async def test_where_the_live_rows_stopped_the_new_ones_stop_too(
     monkeypatch.setattr(Invoices, "apply", staticmethod(failing))
     await project(desk)
     assert cursor(office, desk) == [(head - 2, head - 1)]
-    assert (await office.rebuild()).verified
+    done = await office.rebuild()
+    assert done.verified
+    (stopped,) = done.stopped
+    assert (stopped.tenant, stopped.position) == (desk.tenant, head - 1)
+    assert stopped.error.startswith(f"Event {head - 1}: ValueError")
     assert numbers(office, desk) == ["R0"]
     assert cursor(office, desk) == [(head - 2, head - 1)]
+    (standing,) = [e for e in await acts.standings(office.task) if e.name == "invoices"]
+    assert (standing.status, standing.stopped) == ("done", (stopped,))
 
 
 async def test_an_event_of_a_newer_version_is_the_end_of_a_log(
@@ -98,12 +105,15 @@ async def test_an_event_of_a_newer_version_is_the_end_of_a_log(
     )
     await runtime.store.append(desk.tenant, Append(events=(newer,)))
     await write(desk, recorded(range(2, 4)))
-    await office.rebuild()
+    (unseen,) = (await office.rebuild(tenant=desk.tenant)).stopped
     assert numbers(office, desk) == ["R0", "R1"]
     assert cursor(office, desk) == [(head, None)]
     await project(desk)
     assert cursor(office, desk) == [(head, head + 1)]
-    await office.rebuild()
+    (seen,) = (await office.rebuild(tenant=desk.tenant)).stopped
+    for each in (unseen, seen):
+        assert (each.position, each.error.split(":")[0]) == (head + 1, "projection.unknown_event")
+        assert "SomethingNewer" in each.error
     assert numbers(office, desk) == ["R0", "R1"]
 
 

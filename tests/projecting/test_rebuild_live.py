@@ -158,11 +158,14 @@ async def test_a_vacuum_is_waited_for_and_keeps_nobody_else(desk: Desk, office: 
 
 async def test_the_commands_tell_what_they_did(desk: Desk, settings: Settings) -> None:
     done = await command(settings, "rebuild", "vat_book")
-    assert {"name", "events", "rows", "seconds", "events_per_second", "verified"} == set(done)
+    fields = {"name", "events", "rows", "seconds", "events_per_second", "verified", "stopped"}
+    assert fields == set(done)
     (told,) = [e for e in await command(settings, "status") if e["name"] == "vat_book"]
     assert (told["status"], told["done"]) == ("done", told["total"])
     assert told["kept_until"] is not None
     assert (await command(settings, "swap-back", "vat_book"))["swapped_back"] is True
+    (told,) = [e for e in await command(settings, "status") if e["name"] == "vat_book"]
+    assert (told["status"], told["step"]) == ("swapped back", None)
     nothing = await command(settings, "drop-old", "vat_book")
     assert "projections.nothing_kept" in str(nothing)
     assert "projections.not_rebuilding" in str(await command(settings, "abort", "vat_book"))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -45,6 +45,19 @@ async def due(desk: Desk, at: int | datetime, key: str = C7) -> Decimal | None:
     return row.due if isinstance(row, CustomerBalanceRow) else None
 
 
+async def shown(desk: Desk, model: object, position: int | None, seconds_max: float) -> None:
+    """Wait for rows as the surfaces do."""
+    runtime = desk.runtime
+    await wait_for_rows(
+        runtime.pool,
+        model,  # type: ignore[arg-type] # Of any row.
+        desk.context,
+        position,
+        seconds_max,
+        store=runtime.store,
+    )
+
+
 async def test_a_row_that_gathers_is_seen_as_it_was(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,7 +72,7 @@ async def test_a_row_that_gathers_is_seen_as_it_was(
         Decimal("10.90"),
         Decimal("16.35"),
     ]
-    assert await due(desk, 99, "C8:EUR") == Decimal("10.90")
+    assert await due(desk, 5, "C8:EUR") == Decimal("10.90")
     line = await as_of(desk, VatBook, MAY, 4)
     assert isinstance(line, VatBookLineRow)
     assert (line.base, line.tax, line.documents) == (Decimal(18), Decimal("3.80"), 4)
@@ -74,9 +87,22 @@ async def test_a_moment_is_the_last_position_before_it(desk: Desk, log: Log) -> 
     for place, time_ in enumerate(times, 1):
         assert await position_at(desk.runtime, desk.tenant, time_) == place
         assert await position_at(desk.runtime, desk.tenant, time_ - instant) == place - 1
-    assert await position_at(desk.runtime, desk.tenant, datetime.max.replace(tzinfo=UTC)) == 7
     assert await position_at(desk.runtime, desk.tenant, datetime.min.replace(tzinfo=UTC)) == 0
+    assert await position_at(desk.runtime, desk.tenant, datetime.now(UTC)) == 7
     assert await due(desk, times[1]) == Decimal("10.90")
+
+
+async def test_what_has_not_come_yet_is_refused(desk: Desk) -> None:
+    await desk.record("1")
+    with pytest.raises(Malformed, match=r"^There is no position 2 yet: the log ends at 1\.$"):
+        await position_at(desk.runtime, desk.tenant, 2)
+    end = datetime.max.replace(tzinfo=UTC)
+    with pytest.raises(Malformed, match=r"^9999-12-31T23:59:59\.999Z is in the future: now it is "):
+        await position_at(desk.runtime, desk.tenant, end)
+    with pytest.raises(Malformed):
+        await position_at(
+            desk.runtime, desk.tenant, end.replace(tzinfo=timezone(-timedelta(hours=3)))
+        )
 
 
 @pytest.mark.parametrize(
@@ -112,8 +138,9 @@ async def test_the_past_needs_the_permission_of_the_model(desk: Desk) -> None:
 async def test_the_past_of_another_tenant_is_not_there(desk: Desk, runtime: Runtime) -> None:
     await desk.record("1")
     stranger = Desk(runtime)
-    assert await due(stranger, 99) is None
-    assert await as_of(stranger, VatBook, MAY, 99) is None
+    await stranger.record("1", "C9")
+    assert await due(stranger, 1) is None
+    assert isinstance(await as_of(desk, Invoices, "i1", 1), InvoiceRow)
 
 
 @pytest.mark.parametrize("key", ["a\x00:EUR", "x" * 300, "\ud800"])
@@ -136,14 +163,14 @@ async def test_an_event_of_a_newer_version_is_named_and_not_passed_over(desk: De
     await desk.record("2")
     for model, key in ((CustomerBalances, C7), (VatBook, MAY)):
         with pytest.raises(UnknownEvent) as unknown:
-            await as_of(desk, model, key, 99)
+            await as_of(desk, model, key, at + 1)
         assert unknown.value.code == "event.unknown_type"
         assert unknown.value.message.startswith(f"Event {at} is of type CustomerMerged")
     with pytest.raises(UnknownEvent):
         await read_history(desk.runtime, desk.context, "customer-balance", C7)
     assert await due(desk, at - 1) == Decimal("5.45")  # What was before it is known.
     assert isinstance(
-        await as_of(desk, Invoices, "i2", 99), InvoiceRow
+        await as_of(desk, Invoices, "i2", at + 1), InvoiceRow
     )  # Nor has it to do with it.
 
 
@@ -151,7 +178,7 @@ async def test_an_event_that_can_not_be_decoded_is_named_with_its_reason(desk: D
     await desk.record("1")
     at = await append_raw(desk, "InvoiceRecorded", '{"invoice": 7}', "customer_code:C7")
     with pytest.raises(UnknownEvent) as unreadable:
-        await due(desk, 99)
+        await due(desk, at)
     assert unreadable.value.code == "event.unreadable"
     assert unreadable.value.message.startswith(f"Event {at} (InvoiceRecorded) can't be decoded: ")
     assert await due(desk, at - 1) == Decimal("5.45")
@@ -181,10 +208,10 @@ async def test_the_history_of_a_balance_has_all_its_documents(desk: Desk) -> Non
 
 async def test_a_wait_ends_as_soon_as_the_rows_are_there(desk: Desk, runtime: Runtime) -> None:
     await desk.record("1")
-    waiting = wait_for_rows(runtime.pool, CustomerBalances, desk.context, 1, 10)
+    waiting = shown(desk, CustomerBalances, 1, 10)
     await asyncio.gather(waiting, Projector(runtime.pool, runtime.vault).catch_up())
     assert await get_row(runtime.pool, CustomerBalances, desk.context, C7) is not None
-    await wait_for_rows(runtime.pool, CustomerBalances, desk.context, None, 0)
+    await shown(desk, CustomerBalances, None, 0)
 
 
 async def test_a_wait_has_an_end_and_names_the_lag(desk: Desk, runtime: Runtime) -> None:
@@ -198,10 +225,19 @@ async def test_a_wait_has_an_end_and_names_the_lag(desk: Desk, runtime: Runtime)
         await wait_for(runtime.pool, desk.tenant, consumer_of(CustomerBalances), 3, 0.1)
     assert time.monotonic() - started < 2
     with pytest.raises(Unavailable) as behind:
-        await wait_for_rows(runtime.pool, CustomerBalances, desk.context, 9, 0.05)
+        await shown(desk, CustomerBalances, 4, 0.05)
     assert behind.value.code == "projection.behind"
-    assert "8 events and" in behind.value.message
-    assert behind.value.message.endswith(" s behind 9. The log ends at 4.")
+    assert "3 events and" in behind.value.message
+    assert behind.value.message.endswith(" s behind 4.")
+
+
+async def test_nobody_waits_for_what_nobody_was_told_of(desk: Desk) -> None:
+    await desk.record("1")
+    started = time.monotonic()
+    with pytest.raises(Malformed) as beyond:
+        await shown(desk, CustomerBalances, 2, 30)
+    assert time.monotonic() - started < 5
+    assert (beyond.value.code, beyond.value.status) == ("query.beyond_head", 400)
 
 
 async def test_who_waits_for_a_model_that_stopped_is_told_at_once(
@@ -212,7 +248,7 @@ async def test_who_waits_for_a_model_that_stopped_is_told_at_once(
     await Projector(runtime.pool, runtime.vault).catch_up()
     started = time.monotonic()
     with pytest.raises(Unavailable) as behind:
-        await wait_for_rows(runtime.pool, Invoices, desk.context, 2, 30)
+        await shown(desk, Invoices, 2, 30)
     assert time.monotonic() - started < 5
     assert behind.value.hint == "It stopped at event 2: tell an operator."
 
@@ -220,7 +256,7 @@ async def test_who_waits_for_a_model_that_stopped_is_told_at_once(
 async def test_only_who_may_read_the_rows_waits_for_them(desk: Desk, runtime: Runtime) -> None:
     nobody = replace(desk.context, permissions=frozenset())
     with pytest.raises(Forbidden):
-        await wait_for_rows(runtime.pool, Invoices, nobody, 99, 30)
+        await wait_for_rows(runtime.pool, Invoices, nobody, 99, 30, store=runtime.store)
 
 
 async def test_what_an_operator_skipped_is_left_out_of_the_past_too(runtime: Runtime) -> None:

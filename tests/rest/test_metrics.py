@@ -89,10 +89,10 @@ async def test_what_failed_is_told_and_keeps_no_request_away(
     await asyncio.sleep(LOOK_SECONDS)
     health = await stranger.get("/health")
     assert health.status_code == 200
-    assert health.json() == {
-        "status": "degraded",
-        "checks": {"projections": "customer_balances failed in 1 log"},
-    }
+    told = health.json()
+    assert told["status"] == "degraded"
+    assert told["checks"].pop("projections") == "customer_balances failed in 1 log"
+    assert set(told["checks"].values()) == {"ok"}
     assert (await stranger.get("/healthz")).json() == {"status": "ok", "checks": {}}
     ready = await stranger.get("/ready")
     assert (ready.status_code, ready.json()["checks"]["projections"]) == (200, "ok")

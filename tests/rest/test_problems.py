@@ -5,7 +5,7 @@ import structlog
 from litestar import Litestar, get
 
 from adapters.rest.edge import Counts, Edge
-from adapters.rest.health import Lag, Stall
+from adapters.rest.health import Lag, Stall, too_far
 from adapters.rest.problems import HANDLERS
 from application.errors import Unavailable
 from application.kernel import SystemClock
@@ -63,3 +63,11 @@ def test_a_log_that_is_caught_up_is_no_stall() -> None:
     stall.seconds([Lag("t", "invoices", 2, 9)], 10.0)
     assert stall.seconds([], 50.0) == 0
     assert stall.seconds([Lag("t", "invoices", 9, 10)], 60.0) == 0
+
+
+def test_a_projector_is_too_far_behind_where_the_settings_say_so() -> None:
+    lags = [Lag("t", "jobs@1", 8, 9), Lag("u", "invoices@2", 2, 9)]
+    assert too_far(lags, 6) == "invoices@2 is 7 events behind, 6 at most"
+    assert too_far(lags, 7) is None
+    assert too_far(lags, 0) is None
+    assert too_far([], 1) is None

@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 import httpx
+import pytest
 
 from adapters.settings import Settings
 from tests.rest.api import Tenant, caller
@@ -39,6 +40,18 @@ async def test_pages_go_on_where_the_former_ended(client: httpx.AsyncClient) -> 
     assert rest["next"] is None
 
 
+async def test_pages_go_back_where_the_later_began(client: httpx.AsyncClient) -> None:
+    _, position = await recorded(client, "B-1", "B-2", "B-3")
+    query: Query = {"last": 2, "order_by": "number", "at_least": position}
+    page = (await client.get("/api/v1/invoices", params=query)).json()
+    assert ([each["number"] for each in page["items"]], page["next"]) == (["B-2", "B-3"], None)
+    former = {**query, "before": page["previous"]}
+    page = (await client.get("/api/v1/invoices", params=former)).json()
+    assert ([each["number"] for each in page["items"]], page["previous"]) == (["B-1"], None)
+    both = await client.get("/api/v1/invoices", params={**query, "first": 1})
+    assert (both.status_code, both.json()["code"]) == (400, "query.bad_page")
+
+
 async def test_a_list_is_filtered(client: httpx.AsyncClient) -> None:
     _, position = await recorded(client, "B-1", "B-2")
     query: Query = {"filter[number]": "B-2", "filter[due][gt]": "5.00", "at_least": position}
@@ -64,6 +77,30 @@ async def test_who_has_the_row_already_is_not_sent_it_again(client: httpx.AsyncC
     first = await client.get(address, params={"at_least": position})
     again = await client.get(address, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_a_row_that_was_not_there_then_is_not_waited_for(client: httpx.AsyncClient) -> None:
+    (invoice,), _ = await recorded(client, "B-1")
+    answer = await client.get(f"/api/v1/invoices/{invoice}", params={"as_of": "0"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "query.absent")
+    assert "as of 0" in answer.json()["detail"]
+    assert "at_least" not in answer.json()["hint"]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"at_least": "2"}, "query.beyond_head"),
+        ({"as_of": "2"}, "query.beyond_head"),
+        ({"as_of": "2999-01-01T00:00:00Z"}, "query.in_the_future"),
+    ],
+)
+async def test_what_has_not_come_yet_is_refused_at_once(
+    client: httpx.AsyncClient, query: dict[str, str], code: str
+) -> None:
+    (invoice,), _ = await recorded(client, "B-1")
+    answer = await client.get(f"/api/v1/invoices/{invoice}", params=query)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
 async def test_another_tenants_row_is_not_there(

@@ -40,12 +40,16 @@ def test_it_lives_without_its_servers_and_says_that_they_are_away(
     )
     with api_process(settings, tmp_path / "log"):
         ready = httpx.get(f"{url_of(settings)}/ready", trust_env=False)
+        lives = httpx.get(f"{url_of(settings)}/healthz", trust_env=False)
+        health = httpx.get(f"{url_of(settings)}/health", trust_env=False)
         login = httpx.post(
             f"{url_of(settings)}/api/v1/login",
             json={"email": "a@b", "password": "c"},
             trust_env=False,
         )
-    assert ready.status_code == 503
+    assert (ready.status_code, lives.status_code, health.status_code) == (503, 200, 200)
+    assert (lives.json()["status"], health.json()["status"]) == ("ok", "failing")
+    assert health.json()["checks"] == ready.json()["checks"]
     failing = [name for name, found in ready.json()["checks"].items() if found != "ok"]
     assert failing == ["database", "redis", "migrations", "projections", "projector"]
     assert (login.status_code, login.json()["code"]) == (503, "redis.unavailable")

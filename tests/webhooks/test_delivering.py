@@ -160,7 +160,7 @@ async def test_a_replay_sends_again_under_the_same_ids_and_passes_nothing_over(
     assert all(each.id == first[each.position] for each in receiver.heard)
     await office.execute(PauseWebhook(endpoint=endpoint))
     missed = await office.record("9")
-    await office.execute(ReplayWebhook(endpoint=endpoint, after=10**9))
+    await office.execute(ReplayWebhook(endpoint=endpoint, after=missed))
     await office.execute(ResumeWebhook(endpoint=endpoint))
     await office.idle()
     assert receiver.positions[8:] == [missed]

@@ -35,6 +35,10 @@ Where the model can be searched, ``{"search": {"words": "ana 2026"}}`` finds row
 """
 
 
+Belonging: TypeAlias = Mapping[str, object]
+"""Values by column that rows must hold to belong to a row of another model; None: none do."""
+
+
 class Condition(Struct, frozen=True):
     """A condition in SQL, and the values that travel beside it."""
 
@@ -101,6 +105,11 @@ def all_of(conditions: list[Condition]) -> Condition:
         sql.SQL(" AND ").join(condition.text for condition in conditions),
         tuple(value for condition in conditions for value in condition.values),
     )
+
+
+def equal(column: str, value: object) -> Condition:
+    """Let through the rows that hold *value*, and none where it is None."""
+    return Condition(sql.SQL("{} = %s").format(sql.Identifier(column)), (value,))
 
 
 def filter_conditions(model: Model, asked: Filter) -> Iterator[Condition]:

@@ -19,7 +19,7 @@ from application import codec
 from application.fingerprint import fingerprint
 from projections.kernel import events_of, read_models
 
-NOT_FOLDING: Final = ("version", "permission", "public")
+NOT_FOLDING: Final = ("version", "permission", "public", "related")
 """What a model says of itself that changes none of its rows."""
 
 FILE: Final = Path("projections", "versions.json")

@@ -20,6 +20,7 @@ from adapters.postgres.projecting.skipping import skipped_positions
 from application import codec
 from application.errors import Malformed, Unavailable
 from application.kernel import Context
+from application.moments import check_moment, check_position
 from application.ports import EventStore, QueryItem, StoredEvent
 from application.vault import Vault
 from domain.ids import TenantId
@@ -36,12 +37,11 @@ PAGE_CHARACTERS: Final = 4_000_000
 REACHED: LiteralString = """
 SELECT position, failed_position FROM projection_cursor WHERE tenant_id = %s AND projection = %s
 """
-POSITION_AT: LiteralString = "SELECT position_at_v1(%s, %s)"
+POSITION_AT: LiteralString = "SELECT position_at_v1(%s, %s), clock_timestamp()"
 # For how long the first event that is not folded yet has been in the log.
 LAG: LiteralString = """
-SELECT h.position, extract(epoch FROM clock_timestamp() - e.recorded_at)::float
-FROM log_head AS h LEFT JOIN event AS e ON e.tenant_id = h.tenant_id AND e.position = %s
-WHERE h.tenant_id = %s
+SELECT extract(epoch FROM clock_timestamp() - recorded_at)::float FROM event
+WHERE tenant_id = %s AND position = %s
 """
 
 
@@ -73,12 +73,19 @@ async def open_log(sources: Sources, model: Model, tenant: TenantId) -> Log:
 
 
 async def wait_for_rows(
-    pool: Pool, model: Model, context: Context, position: int | None, seconds_max: float
+    pool: Pool,
+    model: Model,
+    context: Context,
+    position: int | None,
+    seconds_max: float,
+    *,
+    store: EventStore,
 ) -> None:
     """Wait until the rows that the caller is shown hold what its log held at *position*.
 
     Raises:
         Forbidden: The caller lacks the permission of the model.
+        Malformed: The log of *store* has no such position, so that nobody was told of it.
         Unavailable: They are still behind after *seconds_max*, or stand still.
 
     """
@@ -86,6 +93,8 @@ async def wait_for_rows(
     if not position:
         return
     tenant, waited_for = storage_tenant(model, context), 0
+    # The rows may be those of a replica, which learns of the head later than who asks.
+    check_position(position, await store.head(tenant))
     # Another version may come to serve meanwhile.
     while waited_for != (version := await serving_version(pool, model)):
         await wait_for(pool, tenant, consumer_of(model, version), position, seconds_max)
@@ -121,15 +130,14 @@ async def _behind(
     """Say how far behind *consumer* is, in events and in seconds."""
     reached, failed = at
     async with tenant_transaction(pool, tenant) as connection:
-        cursor = await connection.execute(LAG, (reached + 1, tenant))
-        head, seconds = await cursor.fetchone() or (0, None)
+        cursor = await connection.execute(LAG, (tenant, reached + 1))
+        (seconds,) = await cursor.fetchone() or (None,)
     events = f"{position - reached:,} event{'' if position - reached == 1 else 's'}"
     lag = events if seconds is None else f"{events} and {seconds:.1f} s"
-    ends = f" The log ends at {head}." if head < position else ""
     name, _ = read_consumer(consumer)
     return Unavailable(
         "projection.behind",
-        f"{name} is at position {reached}, {lag} behind {position}.{ends}",
+        f"{name} is at position {reached}, {lag} behind {position}.",
         hint="Ask again in a moment."
         if failed is None
         else f"It stopped at event {failed}: tell an operator.",
@@ -187,12 +195,20 @@ def read_as_of(text: str) -> int | datetime:
 
 
 async def position_at(sources: Sources, tenant: TenantId, as_of: int | datetime) -> int:
-    """Return the last position of a log as of a position or a time."""
+    """Return the last position of a log as of a position or a time.
+
+    Raises:
+        Malformed: The log has not come to it yet.
+
+    """
     if isinstance(as_of, int):
-        return min(as_of, await sources.store.head(tenant))
+        check_position(as_of, await sources.store.head(tenant))
+        return as_of
     async with tenant_transaction(sources.pool, tenant) as connection:
         row = await (await connection.execute(POSITION_AT, (tenant, as_of))).fetchone()
-    return row[0] if row else 0
+    assert row is not None, "A SELECT without FROM has one row."
+    check_moment(as_of, row[1])
+    return int(row[0])
 
 
 async def events_of_row(

@@ -12,15 +12,17 @@ from psycopg import DataError, sql
 
 from adapters.postgres.connections import Connection, Pool, tenant_transaction
 from adapters.postgres.models.conditions import (
+    Belonging,
     Condition,
     Filter,
     Model,
     all_of,
+    equal,
     filter_conditions,
     scope_of,
     searched,
 )
-from adapters.postgres.models.keyset import keyset_of
+from adapters.postgres.models.paging import paging_of
 from adapters.postgres.models.rows import row_decoder
 from adapters.postgres.models.shown import shown_type
 from adapters.postgres.models.tables import columns_of
@@ -30,8 +32,6 @@ from application.kernel import Context
 from domain.ids import TenantId
 from projections.kernel import Row
 
-FIRST_MAX: Final = 100
-FIRST_DEFAULT: Final = 50
 FOUND_MAX: Final = 1_000
 """Rows that a search is narrowed to by their keys."""
 
@@ -47,11 +47,12 @@ Records = Sequence[tuple[Any, ...]]  # Any: columns of any type.
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """Rows in order, the cursor of each, and whether there are more behind them."""
+    """Rows in order, the cursor of each, and whether there are more behind and before them."""
 
     rows: Sequence[Row]
     cursors: Sequence[str]
     has_next: bool
+    has_previous: bool = False
 
 
 async def list_rows(
@@ -61,46 +62,37 @@ async def list_rows(
     *,
     first: int | None = None,
     after: str | None = None,
+    last: int | None = None,
+    before: str | None = None,
     filter: Filter | None = None,  # noqa: A002 - the word that every surface has for it.
+    belonging: Belonging | None = None,
     order_by: str | None = None,
 ) -> Page:
     """Read up to *first* rows behind the cursor *after*, by the key or ``column`` or ``-column``.
 
+    Or the *last* ones, before the cursor *before*, in the same order. Where they belong to a row
+    of another model, columns of theirs hold what columns of that row hold.
+
     Raises:
         Forbidden: The caller lacks the permission of the model.
-        Malformed: ``first``, the cursor, the order or the filter can't be understood.
+        Malformed: The page, the cursor, the order or the filter can't be understood.
 
     """
-    first = checked_first(first)
-    keyset = keyset_of(model, order_by)
-    asked = _Asked.of(model, context, filter)
-    ranges = [[behind] for behind in keyset.behind(after)] if after is not None else [[]]
-    tail = Condition(keyset.order + LIMIT, (first + 1,))
+    paging = paging_of(model, order_by, first=first, after=after, last=last, before=before)
+    asked = _Asked.of(model, context, filter, belonging)
+    ranges = paging.ranges
+    tail = Condition(paging.keyset.order + LIMIT, (paging.size + 1,))
     async with _reading(pool, asked) as (connection, table):
         conditions = await _conditions(connection, table, asked, some=True)
         parts = [_select(table, model, [*conditions, *behind]) for behind in ranges]
         records = await _fetch(connection, _union(parts, tail))
-    rows = list(map(row_decoder(shown_type(model.row)), records[:first]))
-    cursors = [keyset.cursor(row) for row in rows]
-    return Page(rows=rows, cursors=cursors, has_next=len(records) > first)
-
-
-def checked_first(first: int | None) -> int:
-    """Return how many rows a page shall hold.
-
-    Raises:
-        Malformed: Too many, or none.
-
-    """
-    if first is None:
-        return FIRST_DEFAULT
-    if not 1 <= first <= FIRST_MAX:
-        raise Malformed(
-            "query.bad_first",
-            f"{first} rows were asked for, and a page holds 1 to {FIRST_MAX}.",
-            hint=f"Ask for 1 to {FIRST_MAX}, and go on with the cursor of the last row.",
-        )
-    return first
+    rows = list(map(row_decoder(shown_type(model.row)), paging.turned(records)))
+    return Page(
+        rows=rows,
+        cursors=list(map(paging.keyset.cursor, rows)),
+        has_next=paging.has_next(records),
+        has_previous=paging.has_previous(records),
+    )
 
 
 async def count_rows(
@@ -109,6 +101,7 @@ async def count_rows(
     context: Context,
     *,
     filter: Filter | None = None,  # noqa: A002 - the word that every surface has for it.
+    belonging: Belonging | None = None,
 ) -> int:
     """Count the rows that *filter* lets through.
 
@@ -117,7 +110,7 @@ async def count_rows(
         Malformed: The filter can't be understood.
 
     """
-    asked = _Asked.of(model, context, filter)
+    asked = _Asked.of(model, context, filter, belonging)
     async with _reading(pool, asked) as (connection, table):
         conditions = await _conditions(connection, table, asked)
         query = _select(table, model, conditions, what=sql.SQL("count(*)"))
@@ -148,12 +141,22 @@ class _Asked(Struct, frozen=True, kw_only=True):
     patterns: list[str]
 
     @classmethod
-    def of(cls, model: Model, context: Context, asked: Filter | None = None) -> "_Asked":
+    def of(
+        cls,
+        model: Model,
+        context: Context,
+        asked: Filter | None = None,
+        belonging: Belonging | None = None,
+    ) -> "_Asked":
         scope, asked = scope_of(model, context), asked or {}
         return cls(
             model=model,
             tenant=scope.tenant,
-            conditions=[scope.condition, *filter_conditions(model, asked)],
+            conditions=[
+                scope.condition,
+                *(equal(column, value) for column, value in (belonging or {}).items()),
+                *filter_conditions(model, asked),
+            ],
             patterns=searched(asked),
         )
 

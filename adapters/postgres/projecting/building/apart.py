@@ -16,10 +16,15 @@ MARK: Final = "Rows as of a day, made by `asiento projections rebuild`. Dropped 
 FIND: LiteralString = """
 SELECT coalesce(obj_description(oid, 'pg_namespace'), '') FROM pg_namespace WHERE nspname = %s
 """
+EMPTY: LiteralString = """
+SELECT FROM pg_namespace AS n
+WHERE nspname = %s AND obj_description(oid, 'pg_namespace') = %s
+  AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = n.oid)
+"""
 
 
-async def make_schema(task: Task) -> None:
-    """Make the schema, or see that one of its name was made for this.
+async def check_schema(task: Task) -> None:
+    """See that the schema can be made, or that one of its name was made for this.
 
     Raises:
         Malformed: The name can't be that of a schema.
@@ -33,27 +38,39 @@ async def make_schema(task: Task) -> None:
             f"{name[:63]!r} can't be the schema of a rebuild.",
             hint="Use small letters, digits and _, up to 63, such as `year_2025`.",
         )
-    schema = sql.Identifier(name)
     async with await open_owner(task.url) as owner:
         found = await (await owner.execute(FIND, (name,))).fetchone()
-        if found is None:
-            await owner.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
-            comment = sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(MARK))
-            await owner.execute(comment)
-            use = sql.SQL("GRANT USAGE ON SCHEMA {} TO asiento_appender").format(schema)
-            await owner.execute(use)
-        elif found != (MARK,):
+        if found not in {None, (MARK,)}:
             raise Conflict(
                 "projections.schema_taken",
                 f"The schema {name} holds something else.",
                 hint="Name another with --into; it is made.",
             )
-        elif await exists(owner, name, task.made):
+        if await exists(owner, name, task.made):
             raise Conflict(
                 "projections.schema_taken",
                 f"The schema {name} holds {task.made} already.",
                 hint=f"Name another with --into, or drop it: DROP SCHEMA {name} CASCADE.",
             )
+
+
+async def make_schema(owner: Connection, task: Task) -> None:
+    """Make the schema, where it is not there yet."""
+    if await (await owner.execute(FIND, (task.schema,))).fetchone() is not None:
+        return
+    schema = sql.Identifier(task.schema)
+    async with owner.transaction():
+        await owner.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+        comment = sql.SQL("COMMENT ON SCHEMA {} IS {}").format(schema, sql.Literal(MARK))
+        await owner.execute(comment)
+        use = sql.SQL("GRANT USAGE ON SCHEMA {} TO asiento_appender").format(schema)
+        await owner.execute(use)
+
+
+async def remove_schema(owner: Connection, name: str) -> None:
+    """Remove a schema that was made for this, and holds nothing."""
+    if (await owner.execute(EMPTY, (name, MARK))).rowcount:
+        await owner.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(name)))
 
 
 async def finish_apart(owner: Connection, task: Task) -> None:

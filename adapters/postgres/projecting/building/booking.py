@@ -19,6 +19,7 @@ from adapters.postgres.connections import Connection
 from adapters.postgres.models.tables import shape_of
 from adapters.postgres.models.versions import table_named
 from adapters.postgres.projecting.building import ledger
+from adapters.postgres.projecting.building.apart import remove_schema
 from adapters.postgres.projecting.building.ledger import Entry
 from adapters.postgres.projecting.building.shadow import drop_shadow, exists
 from adapters.postgres.projecting.building.task import PUBLIC, Task, open_clerk, open_owner
@@ -55,7 +56,7 @@ def model_named(name: str) -> type[ReadModel[Any]]:  # Any: of any row.
         raise NotFound(
             "projections.absent",
             f"There is no read model {name}.",
-            hint=f"There are {', '.join(read_models())}.",
+            hint=f"Ask for one of {', '.join(read_models())}.",
         )
     return model
 
@@ -78,16 +79,12 @@ async def booked(task: Task, tenant: str | None, as_of: str | None) -> AsyncIter
             await _clear(owner, clerk, task, left)  # Of another version: nobody needs it.
             left = None
         if left is None:
-            number = await ledger.begin(clerk, task.name, asked, _runner())
+            number = await ledger.begin(clerk, task.name, asked, runner())
             yield Office(owner=owner, clerk=clerk, task=replace(task, id=number), step="planning")
             return
         if left.asked != asked:
-            raise Conflict(
-                "projections.unfinished",
-                f"Another rebuild of {task.name} is unfinished, begun by {left.runner}.",
-                hint=f"`asiento projections abort {task.name}` gives it up.",
-            )
-        await ledger.take_over(clerk, left.id, _runner())
+            raise unfinished(left)
+        await ledger.take_over(clerk, left.id, runner())
         task = replace(task, id=left.id)
         step = left.step if await exists(owner, task.schema, task.shadow) else "planning"
         log.info("projection.rebuild_resumed", model=task.name, step=step)
@@ -146,12 +143,23 @@ async def _clear(owner: Connection, clerk: Connection, task: Task, left: Entry) 
     """Take away what an unfinished rebuild made."""
     await ledger.end(clerk, left.id, "aborted")
     await drop_shadow(owner, left.into_schema or PUBLIC, shadow_of(task, left))
+    if left.into_schema:
+        await remove_schema(owner, left.into_schema)
 
 
 def shadow_of(task: Task, entry: Entry) -> str:
     """Name the table that a rebuild, perhaps of another version, was making."""
     live = table_named(task.name, entry.version)
     return f"{task.name if entry.into_schema else live}__next"
+
+
+def unfinished(left: Entry) -> Conflict:
+    """Say that a rebuild was left unfinished, and stands in the way."""
+    return Conflict(
+        "projections.unfinished",
+        f"Another rebuild of {left.model} is unfinished, begun by {left.runner}.",
+        hint=f"`asiento projections abort {left.model}` gives it up; the same again ends it.",
+    )
 
 
 def _busy(model: str, entry: Entry | None) -> Conflict:
@@ -163,7 +171,8 @@ def _busy(model: str, entry: Entry | None) -> Conflict:
     )
 
 
-def _runner() -> str:
+def runner() -> str:
+    """Name who does this: the user, the process and the machine."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -21,7 +21,9 @@ FROM rebuild WHERE model = %s AND ended_at IS NULL
 LATEST: LiteralString = """
 SELECT id, model, version, shape, tenant::text, as_of, into_schema, step, runner, started_at,
        ended_at, outcome, error, kept_until
-FROM rebuild WHERE id IN (SELECT max(id) FROM rebuild GROUP BY model) ORDER BY model
+FROM (
+    SELECT DISTINCT ON (model) * FROM rebuild ORDER BY model, ended_at DESC NULLS FIRST, id DESC
+) AS r ORDER BY model
 """
 KEPT: LiteralString = """
 SELECT id, model, version, shape, tenant::text, as_of, into_schema, step, runner, started_at,
@@ -42,7 +44,11 @@ UPDATE rebuild SET ended_at = now(), outcome = 'done',
     kept_until = now() + make_interval(secs => nullif(%s, 0))
 WHERE id = %s AND ended_at IS NULL
 """
-LET_GO: LiteralString = "UPDATE rebuild SET kept_until = NULL, outcome = %s WHERE id = %s"
+LET_GO: LiteralString = "UPDATE rebuild SET kept_until = NULL WHERE id = %s"
+SWAPPED_BACK: LiteralString = """
+UPDATE rebuild SET kept_until = NULL, outcome = 'swapped back', runner = %s, ended_at = now()
+WHERE id = %s
+"""
 REMOVE: LiteralString = "DELETE FROM rebuild_piece WHERE rebuild = %s"
 CLEAR: LiteralString = """
 DELETE FROM rebuild
@@ -121,7 +127,7 @@ async def kept(clerk: Connection, model: str, version: int) -> Entry | None:
 
 
 async def latest(clerk: Connection) -> list[Entry]:
-    """Return the last rebuild of each model."""
+    """Return, for each model, the rebuild that is under way, or to which something came last."""
     rows = await (await clerk.execute(LATEST)).fetchall()
     return [Entry(*row) for row in rows]
 
@@ -172,9 +178,14 @@ def aborted(task: Task) -> Conflict:
     )
 
 
-async def let_go(clerk: Connection, number: int, outcome: str) -> None:
-    """Note that the former rows of a rebuild are there no more, and what came of it."""
-    await clerk.execute(LET_GO, (outcome, number))
+async def let_go(clerk: Connection, number: int) -> None:
+    """Note that the former rows of a rebuild are there no more."""
+    await clerk.execute(LET_GO, (number,))
+
+
+async def swapped_back(clerk: Connection, number: int, runner: str) -> None:
+    """Note that the former rows of a rebuild serve again, and by whom."""
+    await clerk.execute(SWAPPED_BACK, (runner, number))
 
 
 async def remove_pieces(clerk: Connection, number: int) -> None:

@@ -16,6 +16,7 @@ from adapters.postgres.projecting.building.ledger import Piece
 from adapters.postgres.projecting.folding import stored_names
 from application import codec
 from application.errors import Conflict
+from application.moments import check_moment, check_position
 from domain.ids import SYSTEM_TENANT, TenantId
 from projections.kernel import ReadModel, gathers
 
@@ -43,6 +44,10 @@ FROM log_head AS h
 WHERE h.position > 0 AND (h.tenant_id = %(reserved)s) = %(system)s
   AND (%(tenant)s::uuid IS NULL OR h.tenant_id = %(tenant)s)
 ORDER BY h.tenant_id
+"""
+NOW: LiteralString = "SELECT clock_timestamp()"
+HEAD: LiteralString = """
+SELECT coalesce((SELECT position FROM log_head WHERE tenant_id = %s), 0)
 """
 UNKNOWN: LiteralString = """
 SELECT position, type FROM event
@@ -76,6 +81,22 @@ async def reaches(
     """Tell how far each log can be folded by now."""
     known = {"consumer": consumer_of(model), "known": list(codec.event_types())}
     return await _found(clerk, REACHES, model, tenant, known)
+
+
+async def check_past(clerk: Connection, tenant: TenantId | None, as_of: int | datetime) -> None:
+    """See that the logs have come to a moment, or the one of *tenant* to a position.
+
+    Raises:
+        Malformed: They have not.
+
+    """
+    asked = (HEAD, (tenant,)) if isinstance(as_of, int) else (NOW, ())
+    row = await (await clerk.execute(*asked)).fetchone()
+    assert row is not None, "A SELECT without FROM has one row."
+    if isinstance(as_of, int):
+        check_position(as_of, row[0])
+    else:
+        check_moment(as_of, row[0])
 
 
 async def past_reaches(

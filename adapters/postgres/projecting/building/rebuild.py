@@ -18,13 +18,19 @@ from adapters.keyring import Keyring
 from adapters.postgres.connections import unavailable
 from adapters.postgres.models.rows import table_of
 from adapters.postgres.projecting.building import ledger
-from adapters.postgres.projecting.building.apart import finish_apart, make_schema
+from adapters.postgres.projecting.building.apart import (
+    check_schema,
+    finish_apart,
+    make_schema,
+    remove_schema,
+)
 from adapters.postgres.projecting.building.booking import Office, booked, model_named
 from adapters.postgres.projecting.building.crew import fold_all
 from adapters.postgres.projecting.building.following import LATE_EVENTS_MAX, Follower
 from adapters.postgres.projecting.building.planning import (
     PIECE_EVENTS,
     Reach,
+    check_past,
     past_reaches,
     pieces_of,
     reaches,
@@ -36,8 +42,9 @@ from adapters.postgres.projecting.building.shadow import (
     make_indexes,
     make_shadow,
 )
+from adapters.postgres.projecting.building.standstill import StoodStill, stood_still
 from adapters.postgres.projecting.building.swapping import replace_rows, swap
-from adapters.postgres.projecting.building.task import PUBLIC, Task
+from adapters.postgres.projecting.building.task import PUBLIC, Task, open_clerk
 from adapters.postgres.projecting.building.verifying import Verifier, compare_counts
 from adapters.postgres.subject_keys import PostgresSubjectKeys
 from application.errors import Conflict, Malformed
@@ -81,7 +88,12 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):
-    """What a rebuild did."""
+    """What a rebuild did.
+
+    Attributes:
+        stopped: Logs that it did not go through to their heads, as the live rows do not either.
+
+    """
 
     name: str
     events: int
@@ -89,6 +101,7 @@ class Rebuilt(Struct, frozen=True, kw_only=True):
     seconds: float
     events_per_second: float
     verified: bool
+    stopped: tuple[StoodStill, ...] = ()
 
 
 async def rebuild(
@@ -115,11 +128,10 @@ async def rebuild(
     started = time.perf_counter()
     task = Task(id=0, url=admin_url, name=name, schema=asked.into, keyring=keyring)
     try:
-        if task.is_apart:
-            await make_schema(task)
-        as_of = None if asked.as_of is None else str(asked.as_of)
+        as_of = await _checked_past(task, tenant, asked.as_of)
         async with booked(task, tenant, as_of) as office:
             events, rows = await _run(office, tenant, asked, on_progress)
+            stopped = await stood_still(office.clerk, name, office.task.id)
     except OperationalError as error:
         raise unavailable(error) from error
     seconds = time.perf_counter() - started
@@ -130,6 +142,7 @@ async def rebuild(
         seconds=seconds,
         events_per_second=events / seconds,
         verified=True,
+        stopped=stopped,
     )
 
 
@@ -149,6 +162,18 @@ def _check(name: str, asked: Asked, tenant: TenantId | None) -> None:
         )
 
 
+async def _checked_past(
+    task: Task, tenant: TenantId | None, as_of: int | datetime | None
+) -> str | None:
+    """See, before anything is made, that rows of then can be, and where they shall go."""
+    if as_of is None:
+        return None
+    await check_schema(task)
+    async with await open_clerk(task) as clerk:
+        await check_past(clerk, tenant, as_of)
+    return str(as_of)
+
+
 async def _run(
     office: Office, tenant: TenantId | None, asked: Asked, on_progress: Progress
 ) -> tuple[int, int]:
@@ -162,6 +187,7 @@ async def _run(
     except (Conflict, Refused) as error:
         await ledger.end(office.clerk, office.task.id, "failed", error.message)
         await drop_shadow(office.owner, office.task.schema, office.task.shadow)
+        await remove_schema(office.owner, office.task.schema)
         raise
     return (await ledger.sums(office.clerk, office.task.id)).events, work.rows
 
@@ -208,11 +234,14 @@ class _Rebuild:
         if room is not None and room.spare_bytes >= 0:
             needed = await estimate(self._clerk, task, self._tenant)
             check_room(task.name, needed, room.folder, room.spare_bytes)
+        found = await self._reaches()
+        if task.is_apart:
+            await make_schema(self._owner, task)
         await make_shadow(self._owner, task)
         async with self._clerk.transaction():
             await ledger.remove_pieces(self._clerk, task.id)
             pieces: list[ledger.Piece] = []
-            for reach in await self._reaches():
+            for reach in found:
                 parts = pieces_of(self._clerk, task.model, reach, self._asked.piece_events)
                 pieces.extend([each async for each in parts])
                 if len(pieces) >= PIECES_NOTED:

@@ -126,7 +126,7 @@ async def replace_rows(owner: Connection, task: Task, tenant: TenantId, catch_up
         await ledger.finish(owner, task, kept_seconds=0)
 
 
-async def swap_back(owner: Connection, task: Task, number: int) -> None:
+async def swap_back(owner: Connection, task: Task, number: int, runner: str) -> None:
     """Let the former rows, kept by rebuild *number*, serve again; the projector does the rest.
 
     Raises:
@@ -140,7 +140,7 @@ async def swap_back(owner: Connection, task: Task, number: int) -> None:
         await owner.execute(ACT_FOR_NOW)
         await owner.execute(BACK, (number, consumer))
         await owner.execute(BEGUN_SINCE, (consumer, number))
-        await ledger.let_go(owner, number, "swapped back")
+        await ledger.swapped_back(owner, number, runner)
         await owner.execute(AS_BEFORE)
         await owner.execute(_may_empty("REVOKE TRUNCATE ON {} FROM asiento_app", former))
         await owner.execute(_lock(task.live))

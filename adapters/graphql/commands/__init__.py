@@ -1,0 +1,1 @@
+"""Mutations: every command that has a route, and files that commands take."""

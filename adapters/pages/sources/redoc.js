@@ -1,0 +1,6 @@
+// ReDoc on our own document.
+Redoc.init(
+  new URL("openapi.json", document.baseURI).href,
+  { hideLogo: true, nativeScrollbars: true },
+  document.getElementById("page"),
+);
