@@ -39,7 +39,7 @@ class Asking(Struct, kw_only=True):
         return self.caller
 
     def raise_known(self, info: "Info") -> None:
-        """Fail at once where a field of Query was tried already, and failed."""
+        """Fail at once where a field of Query or Mutation was tried already, and failed."""
         if self.known and (error := self.known.get(str(info.path.key))):
             raise error
 

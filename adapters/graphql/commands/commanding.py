@@ -31,11 +31,14 @@ class Happened:
 
 def commanding_fields() -> dict[str, StrawberryField]:
     """Make the fields of Mutation, by name."""
-    return {
-        exposed.command.__name__[0].lower() + exposed.command.__name__[1:]: _field(exposed)
-        for exposed in exposed_commands().values()
-        if exposed.route
-    }
+    exposed = [each for each in exposed_commands().values() if each.route]
+    return {command_name(each): _field(each) for each in exposed}
+
+
+def command_name(exposed: Exposed) -> str:
+    """Name the field of Mutation that runs a command."""
+    name = exposed.command.__name__
+    return name[0].lower() + name[1:]
 
 
 def _field(exposed: Exposed) -> StrawberryField:
@@ -43,6 +46,7 @@ def _field(exposed: Exposed) -> StrawberryField:
 
     async def resolve(info: Info, input: object, idempotency_key: str | None = None) -> object:  # noqa: A002 - the contract's word.
         asking = info.context
+        asking.raise_known(info)
         runtime, context = asking.runtime, asking.context
         built = await exposed.build(given(input), context, runtime.blobs, runtime.clock)
         return await done(exposed, built, asking, idempotency_key)

@@ -25,6 +25,7 @@ from psycopg import DataError
 from adapters.graphql.asked import Asked
 from adapters.graphql.asking import Asking
 from adapters.graphql.compiled.assembling import connections, object_maker
+from adapters.graphql.compiled.commands import Commanding, plan_command
 from adapters.graphql.compiled.nested import object_type
 from adapters.graphql.compiled.plans import Rows, plan_objects, plan_page
 from adapters.graphql.compiled.requests import MARK, Ready, Root, make_ready
@@ -45,6 +46,7 @@ from application.errors import ApplicationError
 from domain.ids import SYSTEM_TENANT
 from domain.kernel import Refused
 
+QUERY: Final = "Query"
 PLANS_MAX: Final = 500
 REQUESTS_MAX: Final = 1_000
 REQUEST_BYTES_MAX: Final = 20_000
@@ -73,8 +75,21 @@ class Understood(Struct, eq=False, frozen=True):
     ready: dict[tuple[object, ...], Sequence[Ready]] = field(default_factory=dict)
 
 
+class Instructed(Struct, eq=False, frozen=True):
+    """A command that can be run, and what its input is."""
+
+    commanding: Commanding
+    variables: VariableValues
+
+    async def answer(self, asking: Asking) -> bytes | None:
+        try:
+            return await self.commanding.answer(asking, self.variables)
+        except GraphQLError:
+            return None  # An argument is wrong, so that nothing was done.
+
+
 async def answer_compiled(asking: Asking, asked: Asked, request: bytes) -> bytes | None:
-    """Return the data that answers a query, as JSON; None: it is to be executed.
+    """Return the data that answers a request, as JSON; None: it is to be executed.
 
     *request* is what was asked to the byte; the same again is answered sooner. What a field
     failed with is left in *asking*, so that it is not tried again.
@@ -93,7 +108,8 @@ class Compiler:
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
         # With the document that their keys name by its identity, which must not become another's.
-        self._plans: OrderedDict[object, tuple[DocumentNode, Plan | None]] = OrderedDict()
+        self._plans: OrderedDict[object, tuple[DocumentNode, Plan | Commanding | None]]
+        self._plans = OrderedDict()
         self._understood: OrderedDict[bytes, Understood | None] = OrderedDict()
 
     async def answer(self, asking: Asking, asked: Asked, request: bytes) -> bytes | None:
@@ -103,7 +119,10 @@ class Compiler:
         if request in self._understood:
             understood = self._understood[request]
         else:
-            understood = self._understand(asked)
+            found = self._understand(asked)
+            if isinstance(found, Instructed):
+                return await found.answer(asking)  # Commands are each their own.
+            understood = found
             if len(request) <= REQUEST_BYTES_MAX:
                 _keep(self._understood, request, understood, REQUESTS_MAX)
         if understood is None:
@@ -114,27 +133,27 @@ class Compiler:
             return None
         return await _answer(asking, understood.plan, ready)
 
-    def _understand(self, asked: Asked) -> Understood | None:
+    def _understand(self, asked: Asked) -> "Understood | Instructed | None":
         try:
             document = read_document(asked.query)
         except NotValid:
             return None
         operation = get_operation_ast(document, asked.operation_name)
-        if operation is None or operation.operation is not OperationType.QUERY:
+        if operation is None:
             return None
         given = asked.variables or {}
         plan = self._plan(document, operation, given)
         values = get_variable_values(self._schema, operation.variable_definitions or (), given)
         if plan is None or not isinstance(values, VariableValues):
             return None
-        return Understood(plan, values)
+        return Understood(plan, values) if isinstance(plan, Plan) else Instructed(plan, values)
 
     def _plan(
         self,
         document: DocumentNode,
         operation: OperationDefinitionNode,
         variables: Mapping[str, Any],  # Any: JSON.
-    ) -> Plan | None:
+    ) -> Plan | Commanding | None:
         deciding = deciding_variables(document)
         flags = {name: variables.get(name) for name in sorted(deciding)}
         if not all(isinstance(each, bool) for each in flags.values()):
@@ -142,7 +161,7 @@ class Compiler:
         name = operation.name.value if operation.name else None
         key = (id(document), name, *flags.values())
         if key not in self._plans:
-            made = _planned(self._schema, Document(self._schema, document, operation, flags))
+            made = _planned(Document(self._schema, document, operation, flags))
             _keep(self._plans, key, (document, made), PLANS_MAX)
         return self._plans[key][1]
 
@@ -186,26 +205,33 @@ async def _answer(asking: Asking, plan: Plan, ready: Sequence[Ready]) -> bytes |
     return msgspec.json.encode(plan.data(*parts))
 
 
-def _planned(schema: GraphQLSchema, document: Document) -> Plan | None:
-    assert schema.query_type is not None, "There are queries."
+def _planned(document: Document) -> Plan | Commanding | None:
     try:
-        fields = document.fields(schema.query_type.name, [document.operation.selection_set])
-        roots = [_root(each, document) for each in fields]
-        for root in roots:
-            root.rows.lay_out()
+        match document.operation.operation:
+            case OperationType.QUERY:
+                return _plan_of(document)
+            case OperationType.MUTATION:
+                return plan_command(document)
     except Uncompilable:
-        return None
+        pass
+    return None
+
+
+def _plan_of(document: Document) -> Plan:
+    fields = document.fields(QUERY, [document.operation.selection_set])
+    roots = [_root(each, document) for each in fields]
+    for root in roots:
+        root.rows.lay_out()
     models = frozenset[Model]().union(*[tables_needed(root.rows) for root in roots])
     return Plan(roots, object_type([root.key for root in roots]), models)
 
 
 def _root(selected: Selected, document: Document) -> Root:
     name = snake(selected.name)
-    query = "Query"
-    definition = document.definition(query, selected.name)
+    definition = document.definition(QUERY, selected.name)
     for model in row_types():
         if name == model.name:
-            page = plan_page(model, query, selected, document)
+            page = plan_page(model, QUERY, selected, document)
             connect = connections(page, document)
             return Root(selected.key, selected.node, definition, model, page, connect, None, None)
         if name == snake(singular(model)):
