@@ -125,53 +125,67 @@ def _name_of(text: bytes) -> bytes | None:
 
 async def _results(libpq: PGconn) -> list[PGresult]:
     """Wait for everything that was sent; what stands behind a statement that fails is left out."""
-    waiting = _Waiting(libpq.socket)
-    results: list[PGresult] = []
+    loop = asyncio.get_running_loop()
+    arriving = _Arriving(libpq, loop)
+    loop.add_reader(libpq.socket, arriving.read)
     try:
-        while libpq.flush():
-            await waiting.to_write()
-            libpq.consume_input()  # Or the server, whose answers nobody takes, would not go on.
-        while True:
-            while libpq.is_busy():
-                await waiting.to_read()
-                libpq.consume_input()
-            result = libpq.get_result()
+        if libpq.flush():
+            loop.add_writer(libpq.socket, arriving.write)
+        await arriving.all
+    finally:
+        arriving.end()
+    return arriving.results
+
+
+class _Arriving:
+    """Results as they come, up to the sync. Whoever waits is woken once, when all are there."""
+
+    def __init__(self, libpq: PGconn, loop: asyncio.AbstractEventLoop) -> None:
+        self._libpq = libpq
+        self._loop = loop
+        self._socket: int | None = libpq.socket
+        self.all: asyncio.Future[None] = loop.create_future()
+        self.results: list[PGresult] = []
+
+    def end(self) -> None:
+        """Watch the socket no longer. Once is enough: its number may be another's by then."""
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket = None
+
+    def _fail(self, error: Exception) -> None:
+        # libpq has closed the socket; before anybody else runs, the loop must let go of it.
+        self.end()
+        self.all.set_exception(error)
+
+    def read(self) -> None:
+        """Take in what came; where the wait was given up meanwhile, do nothing."""
+        if self.all.done():
+            return
+        try:
+            self._libpq.consume_input()
+            if self._take():
+                self.all.set_result(None)
+        except Exception as error:  # noqa: BLE001 - it is whose who waits.
+            self._fail(error)
+
+    def write(self) -> None:
+        """Send on. The server, whose answers are read meanwhile, goes on as well."""
+        if self.all.done():
+            return
+        try:
+            if not self._libpq.flush():
+                self._loop.remove_writer(self._libpq.socket)
+        except Exception as error:  # noqa: BLE001 - as above.
+            self._fail(error)
+
+    def _take(self) -> bool:
+        while not self._libpq.is_busy():
+            result = self._libpq.get_result()
             if result is None:
                 continue  # Between one statement's result and the next one's.
             if result.status == ExecStatus.PIPELINE_SYNC:
-                return results
-            results.append(result)
-    finally:
-        waiting.end()
-
-
-class _Waiting:
-    """Waits for one socket, and is registered for reading while it lasts."""
-
-    def __init__(self, socket: int) -> None:
-        self._socket = socket
-        self._loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[None] | None = None
-        self._reads = False
-
-    async def to_read(self) -> None:
-        if not self._reads:
-            self._loop.add_reader(self._socket, self._wake)
-            self._reads = True
-        self._ready = self._loop.create_future()
-        await self._ready
-
-    async def to_write(self) -> None:
-        self._loop.add_writer(self._socket, self._wake)
-        try:
-            await self.to_read()
-        finally:
-            self._loop.remove_writer(self._socket)
-
-    def _wake(self) -> None:
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_result(None)
-
-    def end(self) -> None:
-        if self._reads:
-            self._loop.remove_reader(self._socket)
+                return True
+            self.results.append(result)
+        return False

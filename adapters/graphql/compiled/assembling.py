@@ -17,6 +17,9 @@ from adapters.graphql.compiled.selections import TYPENAME, Document
 from adapters.postgres.models.paging import Paging
 from adapters.postgres.models.tables import columns_of
 
+ZERO: Final = b"\0"
+"""What stands in no text of PostgreSQL's, so that many are decoded as one."""
+
 Values = Sequence[Any]  # Any: of any column.
 Columns = Sequence[Values]
 Pagings = dict[Page, Paging]
@@ -88,6 +91,9 @@ def _shown(found: Found, paging: Paging) -> tuple[Columns, Sequence[int]]:
     if not backward and max(found.sizes, default=0) <= paging.size:
         return found.columns, found.sizes
     sizes = [min(size, paging.size) for size in found.sizes]
+    if len(sizes) == 1:
+        way = slice(sizes[0] - 1, None, -1) if backward and sizes[0] else slice(sizes[0])
+        return [column[way] for column in found.columns], sizes
     starts = accumulate(found.sizes, initial=0)
     ranges = [range(start, start + size) for start, size in zip(starts, sizes, strict=False)]
     kept = list(chain.from_iterable(map(reversed, ranges) if backward else ranges))
@@ -223,7 +229,9 @@ def _read(kind: str, values: Values, *, nested: bool) -> Values:
         return [None if each is None else int(each) for each in values]
     if kind == "boolean":
         return [None if each is None else each == b"t" for each in values]
-    return [None if each is None else str(each, "utf-8") for each in values]
+    if None in values or not values:
+        return [None if each is None else str(each, "utf-8") for each in values]
+    return ZERO.join(values).decode().split("\0")
 
 
 def _many_maker(many: Many, document: Document) -> Make:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from strawberry.utils.str_converters import to_camel_case
 
+from adapters.graphql.compiled.direct import read_directly
 from adapters.graphql.compiled.selections import TYPENAME, Document, Selected, Uncompilable
 from adapters.graphql.scalars import write_decimal
 from adapters.graphql.shapes import LISTS
@@ -37,11 +38,12 @@ class Column:
     """Reads a JSON column of many rows."""
 
     def __init__(self, hint: Hint, selected: Selected, document: Document) -> None:
-        self._plain = _decoder(_reading(hint, selected, document, exact=False))
+        self._plain = _plain_decoder(hint, selected, document)
         self._exact = _decoder(_reading(hint, selected, document, exact=True))
 
-    def __call__(self, stored: Sequence[bytes | None]) -> Values:
-        joined = b"[" + b",".join([b"null" if each is None else each for each in stored]) + b"]"
+    def __call__(self, stored: Values) -> Values:
+        there = [each or b"null" for each in stored] if None in stored else stored
+        joined = b"[" + b",".join(there) + b"]"
         # No amount that anybody enters has an exponent; where one was kept, it is written out.
         rare = any(each in joined for each in EXPONENTS)
         return self._exact(joined) if rare else self._plain(joined)
@@ -56,6 +58,14 @@ def object_type(keys: Sequence[str]) -> type[Struct]:
     """Make the type of an object of the answer, its fields by place."""
     shown = {f"f{at}": key for at, key in enumerate(keys)}
     return fields_struct([(name, Any) for name in shown], shown)
+
+
+def _plain_decoder(hint: Hint, selected: Selected, document: Document) -> Callable[[bytes], Values]:
+    direct = read_directly(hint, selected, document)
+    if direct is None:
+        return _decoder(_reading(hint, selected, document, exact=False))
+    decode = msgspec.json.Decoder(list[direct.type]).decode  # type: ignore[name-defined] # Made at run time.
+    return lambda joined: decode(direct.renamed(joined))
 
 
 def _decoder(reading: Reading) -> Callable[[bytes], Values]:
