@@ -10,6 +10,9 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from adapters.blobs.folder import FolderBlobs
+from adapters.credentials.opening import open_safe, open_tokens
+from adapters.credentials.safe import PostgresSafe
+from adapters.credentials.tokens import Tokens
 from adapters.keyring import Keyring, open_keyring
 from adapters.postgres.connections import Pool, make_pool
 from adapters.postgres.store.event_store import PostgresEventStore
@@ -23,6 +26,7 @@ from application.jobs import companions
 from application.kernel import SystemClock
 from application.vault import Vault
 from application.webhooks import Reach
+from projections.kernel import readable
 
 STOP_AGAIN_SECONDS: Final = 0.1
 
@@ -38,7 +42,9 @@ class Runtime(Struct, frozen=True, kw_only=True):
     store: PostgresEventStore
     keyring: Keyring
     vault: Vault
+    safe: PostgresSafe
     bus: Bus
+    tokens: Tokens
     blobs: FolderBlobs
     clock: SystemClock
 
@@ -57,10 +63,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         redis = make_redis(redis_url)
         stack.push_async_callback(redis.aclose)
         hub = Hub(redis)
-        pool = await stack.enter_async_context(make_pool(database_url))
-        read_pool = pool
-        if settings.read_database_url:
-            read_pool = await stack.enter_async_context(make_pool(settings.read_database_url))
+        pool, read_pool = await _open_pools(stack, database_url, settings)
         store = await stack.enter_async_context(
             PostgresEventStore(pool, database_url, hub.announce)
         )
@@ -68,8 +71,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         stack.push_async_callback(_stop, reading)
         keyring = open_keyring(settings)
         vault = Vault(PostgresSubjectKeys.of_pool(pool, keyring))
-        bus = _bus(settings, store, vault)
+        safe = await stack.enter_async_context(open_safe(settings, pool, keyring))
+        bus, clock = _bus(settings, store, vault, safe), SystemClock()
         stack.push_async_callback(bus.drain)
+        tokens = await stack.enter_async_context(open_tokens(settings, bus, safe, redis, clock))
         yield Runtime(
             settings=settings,
             pool=pool,
@@ -79,19 +84,32 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             store=store,
             keyring=keyring,
             vault=vault,
+            safe=safe,
             bus=bus,
+            tokens=tokens,
             blobs=FolderBlobs(settings.data / "blobs"),
-            clock=SystemClock(),
+            clock=clock,
         )
 
 
-def _bus(settings: Settings, store: PostgresEventStore, vault: Vault) -> Bus:
+async def _open_pools(stack: AsyncExitStack, url: str, settings: Settings) -> tuple[Pool, Pool]:
+    """Open the pool of the database, and that of its replica, where there is one."""
+    replica, most = settings.read_database_url, settings.database_connections_max
+    pool = await stack.enter_async_context(make_pool(url, size_max=most))
+    if replica is None:
+        return pool, pool
+    return pool, await stack.enter_async_context(make_pool(replica, size_max=most))
+
+
+def _bus(settings: Settings, store: PostgresEventStore, vault: Vault, safe: PostgresSafe) -> Bus:
     return Bus(
         store,
         vault=vault,
         seconds_max=settings.command_seconds_max,
         companions=companions,
+        safe=safe,
         admit=partial(reach_of(settings).admit_to, store),
+        readable=readable(),
     )
 
 

@@ -38,6 +38,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         str | None,
         Meta(description="A replica for queries. Unset: DATABASE_URL.", extra={"secret": 1}),
     ] = None
+    database_connections_max: Annotated[
+        int,
+        Meta(
+            description="Connections to each database that a process keeps at most, beside those"
+            " that append.",
+            ge=1,
+        ),
+    ] = 10
     redis_url: Annotated[
         str | None,
         Meta(description="Redis 7 or Valkey 8 and newer. Unset: embedded.", extra={"secret": 1}),
@@ -198,6 +206,37 @@ class Settings(Struct, frozen=True, kw_only=True):
     webhook_dead_letters_max: Annotated[
         int, Meta(description="After so many dead letters in a row an endpoint is paused.", ge=1)
     ] = 3
+    credential_allow_http: Annotated[
+        bool, Meta(description="Let credentials go to http:// addresses. For development.")
+    ] = False
+    credential_allow_private: Annotated[
+        bool, Meta(description="Let credentials go where it is not public. For development.")
+    ] = False
+    credential_seconds_max: Annotated[
+        float,
+        Meta(description="How long a token server is asked again until it answers.", gt=0, le=300),
+    ] = 30.0
+    credential_warn_days: Annotated[
+        int, Meta(description="How long before its expiry a credential is warned of.", ge=0)
+    ] = 30
+    google_token_uri: Annotated[
+        str, Meta(description="Where tokens for Google's service accounts are asked for.")
+    ] = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address.
+    transit_url: Annotated[
+        str | None,
+        Meta(description="An OpenBao or Vault whose transit engine wraps the keys of credentials."),
+    ] = None
+    transit_mount: Annotated[str, Meta(description="Where its transit engine is mounted.")] = (
+        "transit"
+    )
+    transit_key: Annotated[
+        str | None,
+        Meta(description="The key of the engine that wraps. Unset: the master keys wrap."),
+    ] = None
+    transit_token: Annotated[
+        str | None,
+        Meta(description="May encrypt and decrypt with that key.", extra={"secret": 1}),
+    ] = None
     rebuild_kept_seconds: Annotated[
         float, Meta(description="How long the former rows of a rebuilt read model are kept.", ge=0)
     ] = 86_400

@@ -34,7 +34,9 @@ READ_LOG: Final = "audit.event.read"
 READ_SCHEMA: Final = "graphql.schema.read"
 SEND_DOCUMENTS: Final = "graphql.document.send"
 OF_OWNERS: Final = frozenset({READ_LOG, READ_SCHEMA, SEND_DOCUMENTS})
-OF_OPERATORS: Final = frozenset({"tenants.tenant.create"})
+OF_OPERATORS: Final = frozenset(
+    {"tenants.tenant.create", "tenants.tenant.rename", "tenants.tenant.suspend"}
+)
 """What reaches beyond a tenant, and so is no owner's to give."""
 
 

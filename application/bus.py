@@ -15,9 +15,10 @@ import structlog
 from msgspec import Struct
 
 from application import codec
+from application.admission import Admission
 from application.asks import Ask, Unchanged, conditions_of, last_positions
 from application.errors import ApplicationError, Conflict, Malformed
-from application.kernel import Context, Outcome, authorise, exposed_commands, made_ids
+from application.kernel import Context, Looking, Outcome, authorise, exposed_commands, made_ids
 from application.ports import (
     Append,
     AppendConflict,
@@ -25,6 +26,7 @@ from application.ports import (
     KeyedResult,
     KeyRepeated,
     QueryItem,
+    Safe,
 )
 from application.states import States, Working
 from application.vault import NoKeys, Vault
@@ -79,13 +81,17 @@ class Bus:
         seconds_max: float = 2.0,
         companions: Companions = lambda _command, _event: (),
         admit: Admit | None = None,
+        readable: frozenset[str] = frozenset(),
+        safe: Safe | None = None,
     ) -> None:
         self._store = store
         self._vault = vault or Vault(NoKeys())
         self._seconds_max = seconds_max
         self._admit = admit  # Refuses what no rule can see: settings, or the length of a log.
         self._companions = companions
+        self._safe, self._readable = safe, readable  # Permissions of read models.
         self._states = States(store, self._vault)
+        self._admission = Admission()
         self._waiting: dict[TenantId, deque[_Waiting]] = {}
         self._busy: dict[TenantId, set[str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,7 +116,7 @@ class Bus:
 
         """
         tenant = authorise(command, context)
-        command = await self._look_up(tenant, command)
+        command = await self._look_up(tenant, command, context)
         ask = Ask(command=command, context=context, key=_checked(key, context), condition=condition)
         tags = frozenset(boundary.tag for boundary in command.boundary())
         tags |= {each.tag for each in conditions_of([ask])}
@@ -147,7 +153,7 @@ class Bus:
         tenants = {authorise(command, context) for command in commands} or {context.tenant}
         (tenant,) = tenants
         asks = [
-            Ask(command=await self._look_up(tenant, command), context=context)
+            Ask(command=await self._look_up(tenant, command, context), context=context)
             for command in commands
         ]
 
@@ -171,12 +177,21 @@ class Bus:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._states.drain()
 
-    async def _look_up(self, tenant: TenantId, command: Command) -> Command:
+    async def _look_up(self, tenant: TenantId, command: Command, caller: Context) -> Command:
         """Let the module find what its rule must know and no caller may say."""
         if self._admit is not None:
             await self._admit(tenant, command)
         find = exposed_commands()[type(command)].find
-        return command if find is None else await find(self._vault, tenant, command)
+        if find is None:
+            return command
+        looking = Looking(
+            vault=self._vault,
+            tenant=tenant,
+            caller=caller,
+            readable=self._readable,
+            safe=self._safe,
+        )
+        return await find(looking, command)
 
     def _start(self, tenant: TenantId) -> None:
         """Start every waiting command that overlaps with none under way, those alike together."""
@@ -224,11 +239,7 @@ class Bus:
         loop = asyncio.get_running_loop()
         deadline, attempt = loop.time() + self._seconds_max, 0
         while True:
-            work = await self._states.load(
-                tenant,
-                [ask.command for ask in asks],
-                keys=[ask.key for ask in asks if ask.key is not None],
-            )
+            work = await self._admission.load(self._states, tenant, asks)
             seen = await last_positions(self._store, tenant, conditions_of(asks), work.head)
             decision = _Decision(work, self._companions, seen, one_caller=close is not None)
             decision.take(asks, all_or_nothing=all_or_nothing)
@@ -279,6 +290,7 @@ class Bus:
             ),
         )
         self._states.keep(tenant, work, base + len(decision.events), bulk=bulk)
+        self._admission.learn(tenant, work)
         return decision.finish(base)
 
 
@@ -344,7 +356,7 @@ class _Decision:
     def _decide(self, ask: Ask) -> _Kept:
         if ask.condition is not None:
             ask.condition.check(self.seen[ask.condition], (event for event, _ in self.events))
-        events = list(self._work.decide(ask.command))
+        events = list(self._work.decide(self._work.admitted(ask)))
         events += [more for event in events for more in self._companions(ask.command, event)]
         tags = [codec.tags_of(event) for event in events]  # Here, so that each ask has its errors.
         kept = _Kept(

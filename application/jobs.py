@@ -26,6 +26,7 @@ from domain.jobs import (
     StartJob,
 )
 from domain.kernel import Boundary, Command, Event, Refused, State
+from domain.profiles import Profile
 from domain.tenants import CURRENCIES, Tenant
 
 S = TypeVar("S", bound=State)
@@ -34,14 +35,15 @@ MILESTONE_SHARE: Final = 0.05
 MILESTONE_TIME: Final = timedelta(seconds=5)
 MILESTONE_REST: Final = timedelta(seconds=0.5)
 
+WORK: Final = "jobs.job.work"
 COMMANDS = (
     Exposed(command=CancelJob, permission="jobs.job.cancel", route="POST /jobs/{job}/cancel"),
-    Exposed(command=StartJob, permission="jobs.job.work"),
-    Exposed(command=ReportProgress, permission="jobs.job.work"),
-    Exposed(command=ReportWaiting, permission="jobs.job.work"),
-    Exposed(command=FinishJob, permission="jobs.job.work"),
-    Exposed(command=FailJob, permission="jobs.job.work"),
-    Exposed(command=ConfirmCancel, permission="jobs.job.work"),
+    Exposed(command=StartJob, permission=WORK, always=True),
+    Exposed(command=ReportProgress, permission=WORK, always=True),
+    Exposed(command=ReportWaiting, permission=WORK, always=True),
+    Exposed(command=FinishJob, permission=WORK, always=True),
+    Exposed(command=FailJob, permission=WORK, always=True),
+    Exposed(command=ConfirmCancel, permission=WORK, always=True),
 )
 
 
@@ -135,7 +137,10 @@ class Task:
         return await self.place.bus.fold(self.tenant, boundary)
 
     async def currency(self) -> str:
-        """Return the currency of the tenant's country."""
+        """Return the currency of the company's profile, or else of its country."""
+        profile = await self.fold(Profile.own())
+        if profile.currency is not None:
+            return profile.currency
         tenant = await self.place.bus.fold(SYSTEM_TENANT, Tenant.at(tenant=self.tenant))
         return CURRENCIES[tenant.country]
 

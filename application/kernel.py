@@ -13,10 +13,10 @@ from msgspec import UNSET, Struct
 
 from application.discovery import modules_of
 from application.errors import Forbidden, Malformed
-from application.ports import Blobs, Clock
+from application.ports import Blobs, Clock, Safe
 from application.vault import Vault
 from domain.ids import SYSTEM_TENANT, TenantId
-from domain.kernel import Command, filled_fields, found_fields
+from domain.kernel import Command, filled_fields, found_fields, secret_fields
 
 EVERYTHING: Final = "*"
 """The permission that holds all others."""
@@ -47,8 +47,25 @@ class Outcome(Struct, frozen=True, kw_only=True):
     ids: dict[str, str]
 
 
+class Looking(Struct, frozen=True, kw_only=True):
+    """What a module may look at to find what its rule must know.
+
+    Attributes:
+        safe: Where what is secret in a command is kept; None: nowhere here.
+        tenant: Whose log the command goes to.
+        readable: The permissions by which read models are read.
+
+    """
+
+    vault: Vault
+    tenant: TenantId
+    caller: Context
+    readable: frozenset[str] = frozenset()
+    safe: Safe | None = None
+
+
 Prepare: TypeAlias = Callable[[Blobs, Context, Any], Awaitable[Mapping[str, object]]]  # Any: input.
-Find: TypeAlias = Callable[[Vault, TenantId, Any], Awaitable[Command]]  # Any: the command.
+Find: TypeAlias = Callable[[Looking, Any], Awaitable[Command]]  # Any: the command.
 Show: TypeAlias = Callable[[Vault, TenantId, Command, Outcome], Awaitable[str | None]]
 
 
@@ -61,8 +78,11 @@ class Exposed(Struct, frozen=True, kw_only=True):
         system: It belongs to no tenant, and goes to the log of the reserved one.
         input: What callers send, where it is not the command's own fields.
         prepare: Turns that input into the command's fields, keeping what is too large for it.
-        find: Looks up the command's ``Found`` fields, each time that it is executed.
+        find: Looks up the command's ``Found`` fields, each time that it is executed, and keeps
+            apart what is ``Secret`` in it.
         secret: Fetches the secret that the answer shows, and that is shown nowhere else.
+        always: It runs though the company is suspended or the module is switched off: it notes
+            or ends what was begun before.
 
     """
 
@@ -74,6 +94,7 @@ class Exposed(Struct, frozen=True, kw_only=True):
     prepare: Prepare | None = None
     find: Find | None = None
     secret: Show | None = None
+    always: bool = False
 
     @property
     def shape(self) -> type[Struct]:
@@ -170,7 +191,10 @@ def convert(given: Mapping[str, object], shape: type[T]) -> T:
         Malformed: A field is missing, unknown or not of its type; the message names it.
 
     """
-    _check_texts(shape, msgspec.to_builtins(given))
+    # What is secret is checked where it is kept, and shown in no message.
+    hidden = secret_fields(shape) if issubclass(shape, Command) else ()
+    plain = {name: value for name, value in given.items() if name not in hidden}
+    _check_texts(shape, msgspec.to_builtins(plain))
     try:
         return msgspec.convert(given, shape, strict=False)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as error:

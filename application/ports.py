@@ -212,6 +212,39 @@ class SubjectKeys(Protocol):
         ...
 
 
+class Safe(Protocol):
+    """Keeps the secrets of outside systems, a tenant's apart from another's."""
+
+    async def keep(
+        self,
+        tenant: TenantId,
+        *,
+        credential: str,
+        secret_id: str,
+        secret: str,
+        expires_at: datetime | None,
+    ) -> str:
+        """Keep a secret before the event that refers to it; return its fingerprint.
+
+        Without the tenant's key a guess of the secret can't be tried against the fingerprint.
+
+        Raises:
+            Malformed: Another secret is kept under this id.
+            Unavailable: The key of the tenant can't be reached.
+
+        """
+        ...
+
+    def admit(self, addresses: Sequence[str]) -> None:
+        """Let no secret be kept that would be sent where nothing may be sent to.
+
+        Raises:
+            Refused: One of the addresses is inside, or is not by TLS.
+
+        """
+        ...
+
+
 class Clock(Protocol):
     """Tells the time. Tests hold it."""
 

@@ -2,15 +2,14 @@
 
 from msgspec.structs import replace
 
-from application.kernel import Exposed
-from application.vault import Vault
-from domain.ids import TenantId
+from application.kernel import Exposed, Looking
 from domain.privacy import ForgetSubject
 
 
-async def _with_generation(vault: Vault, tenant: TenantId, command: ForgetSubject) -> ForgetSubject:
+async def _with_generation(looking: Looking, command: ForgetSubject) -> ForgetSubject:
     """Find out whether anything was ever sealed about the subject, and with which key last."""
-    return replace(command, last_generation=await vault.last_generation(tenant, command.subject))
+    last = await looking.vault.last_generation(looking.tenant, command.subject)
+    return replace(command, last_generation=last)
 
 
 COMMANDS = (

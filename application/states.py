@@ -3,14 +3,16 @@
 A state of a long tag is also saved as a snapshot every so many events, for who starts cold.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from application import codec, snapshots
+from application.asks import Ask
 from application.ports import BoundaryQuery, EventStore, Look, QueryItem, StoredEvent
 from application.snapshots import Slot, Snapshots
 from application.vault import Vault
@@ -42,13 +44,15 @@ _Bases: TypeAlias = dict[Slot, Folded]
 class Working:
     """The states of some commands, as of one head, and as the commands leave them."""
 
-    def __init__(self, look: Look, bases: Mapping[Slot, Folded]) -> None:
+    def __init__(self, look: Look, bases: Mapping[Slot, Folded], began: float) -> None:
         self.head = look.head
+        self.began = began
         self.erased = look.erased
         self.results = {result.key: result for result in look.results}
         self.states: dict[Slot, State] = {}
         self.ahead: dict[Slot, int] = {}
         self.uses: dict[Slot, int] = {}
+        self.admitted: Callable[[Ask], Command] = lambda ask: ask.command
         self._by_tag: dict[str, list[Slot]] = {}
         for slot, base in bases.items():
             self.add(slot, base.state, base.ahead)
@@ -89,14 +93,19 @@ class States:
         self._kept: OrderedDict[tuple[TenantId, Slot], Folded] = OrderedDict()
 
     async def load(
-        self, tenant: TenantId, commands: Sequence[Command], keys: Sequence[str] = ()
+        self,
+        tenant: TenantId,
+        commands: Sequence[Command],
+        keys: Sequence[str] = (),
+        more: Iterable[Boundary[Any]] = (),  # Any: of any state.
     ) -> Working:
-        """Fold the boundaries of *commands*, as of one moment."""
+        """Fold the boundaries of *commands*, and some *more*, as of one moment."""
         uses: dict[Slot, int] = {}
         for command in commands:
             for boundary in command.boundary():
                 slot = (boundary.state, boundary.tag)
                 uses[slot] = uses.get(slot, 0) + 1
+        uses |= {(boundary.state, boundary.tag): OFTEN for boundary in more}
         work = await self._read(tenant, uses, keys)
         work.uses = uses
         return work
@@ -148,6 +157,7 @@ class States:
         while True:
             kept = {slot: self._kept.get((tenant, slot)) for slot in slots}
             asked = [_query(slot, kept[slot], snapshot=slot not in damaged) for slot in slots]
+            began = time.monotonic()
             look = await self._store.look(tenant, asked, keys)
             if self._is_history(tenant, look, kept.values()):
                 continue
@@ -155,7 +165,7 @@ class States:
             if newly_damaged := _start_from_snapshots(bases, look):
                 damaged |= newly_damaged
                 continue
-            work = Working(look, bases)
+            work = Working(look, bases, began)
             long = {slots[place] for place in look.long}
             await self._evolve(tenant, work, look.events, partial(_is_news, bases, long))
             for slot in long:

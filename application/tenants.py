@@ -1,4 +1,7 @@
-"""Tenants as the world may call them. Closing and removing is for whoever runs the servers."""
+"""Tenants as the world may call them: by operators, who answer for the instance as a whole.
+
+Closing and removing is for whoever runs the servers.
+"""
 
 from application.kernel import Exposed
 from domain.tenants import (
@@ -7,13 +10,35 @@ from domain.tenants import (
     NoteArchive,
     NoteRemoval,
     NoteRestoration,
+    RenameTenant,
     ReopenTenant,
+    ResumeTenant,
+    SuspendTenant,
 )
 
 CLOSE = "tenants.tenant.close"
+SUSPEND = "tenants.tenant.suspend"
 COMMANDS = (
     Exposed(
         command=CreateTenant, permission="tenants.tenant.create", route="POST /tenants", system=True
+    ),
+    Exposed(
+        command=RenameTenant,
+        permission="tenants.tenant.rename",
+        route="POST /tenants/{tenant}/rename",
+        system=True,
+    ),
+    Exposed(
+        command=SuspendTenant,
+        permission=SUSPEND,
+        route="POST /tenants/{tenant}/suspend",
+        system=True,
+    ),
+    Exposed(
+        command=ResumeTenant,
+        permission=SUSPEND,
+        route="POST /tenants/{tenant}/resume",
+        system=True,
     ),
     Exposed(command=CloseTenant, permission=CLOSE, system=True),
     Exposed(command=NoteArchive, permission=CLOSE, system=True),

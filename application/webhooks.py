@@ -16,11 +16,13 @@ from msgspec import Struct
 from application.codec import event_types
 from application.errors import Malformed
 from application.kernel import Exposed, Outcome
+from application.modules import Module
 from application.moments import check_position
 from application.ports import EventStore
 from application.vault import Vault
 from domain.ids import TenantId
 from domain.kernel import Command, Refused
+from domain.modules import ModuleName
 from domain.webhooks import (
     ChangeWebhook,
     EndpointId,
@@ -39,6 +41,10 @@ from domain.webhooks import (
     check_url,
 )
 
+MODULE = Module(
+    name=ModuleName("webhooks"),
+    title="Addresses outside that are sent what happens.",
+)
 MANAGE: Final = "webhooks.endpoint.manage"
 READ: Final = "webhooks.endpoint.read"
 DELIVER: Final = "webhooks.endpoint.deliver"
@@ -94,7 +100,7 @@ COMMANDS = (
     Exposed(command=ReplayWebhook, permission=MANAGE, route="POST /webhooks/{endpoint}/replay"),
     Exposed(command=RetryWebhook, permission=MANAGE, route="POST /webhooks/{endpoint}/retry"),
     Exposed(command=SendWebhookTest, permission=MANAGE, route="POST /webhooks/{endpoint}/test"),
-    Exposed(command=StopWebhook, permission=DELIVER),
+    Exposed(command=StopWebhook, permission=DELIVER, always=True),
 )
 
 

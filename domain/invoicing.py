@@ -35,6 +35,9 @@ SeriesCode = NewType("SeriesCode", str)
 CustomerCode = NewType("CustomerCode", str)
 Kind: TypeAlias = Literal["invoice", "credit_note"]
 
+Custom: TypeAlias = dict[str, object]
+"""What a company wants to be told beside: held to its own fields before it comes here."""
+
 LINES_MAX: Final = 10_000
 
 Id = Annotated[InvoiceId, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
@@ -76,6 +79,7 @@ class InvoiceDrafted(Event):
     customer_name: Personal[str] | None = None
     customer_country: str | None = None
     customer_tax_id: Personal[str] | None = None
+    custom: Custom | None = None
 
 
 class InvoiceIssued(Event):
@@ -93,6 +97,7 @@ class InvoiceIssued(Event):
     customer_name: Personal[str] | None = None
     customer_country: str | None = None
     customer_tax_id: Personal[str] | None = None
+    custom: Custom | None = None
 
 
 class InvoiceRecorded(Event):
@@ -111,6 +116,7 @@ class InvoiceRecorded(Event):
     customer_country: str | None = None
     customer_tax_id: Personal[str] | None = None
     batch: Key[BatchId] | None = None
+    custom: Custom | None = None
 
 
 InvoiceEvent: TypeAlias = InvoiceDrafted | InvoiceIssued | InvoiceRecorded
@@ -122,6 +128,7 @@ class Invoice(State):
     currency: str = ""
     customer: Customer | None = None
     lines: tuple[Line, ...] = ()
+    custom: Custom | None = None
 
     def evolve(self, event: InvoiceEvent) -> "Invoice":
         match event:
@@ -131,6 +138,7 @@ class Invoice(State):
                     currency=event.currency,
                     customer=_customer(event),
                     lines=event.lines,
+                    custom=event.custom,
                 )
             case InvoiceIssued() | InvoiceRecorded():
                 return replace(self, status="issued")
@@ -167,6 +175,7 @@ class DraftInvoice(Command):
     lines: Lines
     currency: CurrencyCode = "EUR"
     customer: Customer | None = None
+    custom: Custom | None = None
 
     def __post_init__(self) -> None:
         check_lines(self.lines)
@@ -181,12 +190,13 @@ class DraftInvoice(Command):
                 f"Invoice {self.invoice} is issued and cannot change.",
                 hint="Correct it with a credit note.",
             )
-        asked = (self.currency, self.customer, self.lines)
-        if asked != (invoice.currency, invoice.customer, invoice.lines):
+        asked = (self.currency, self.customer, self.lines, self.custom)
+        if asked != (invoice.currency, invoice.customer, invoice.lines, invoice.custom):
             yield InvoiceDrafted(
                 invoice=self.invoice,
                 currency=self.currency,
                 lines=self.lines,
+                custom=self.custom,
                 **_customer_fields(self.customer),
             )
 
@@ -224,6 +234,7 @@ class IssueInvoice(Command):
             issued_on=self.issued_on,
             currency=invoice.currency,
             lines=invoice.lines,
+            custom=invoice.custom,
             **_customer_fields(invoice.customer),
         )
 
@@ -239,6 +250,7 @@ class RecordInvoice(Command):
     kind: Kind | None = None  # Left out: a credit note if the net is negative.
     customer: Customer | None = None
     batch: BatchId | None = None
+    custom: Custom | None = None
 
     def __post_init__(self) -> None:
         check_lines(self.lines)
@@ -262,6 +274,7 @@ class RecordInvoice(Command):
             currency=self.currency,
             lines=self.lines,
             batch=self.batch,
+            custom=self.custom,
             **_customer_fields(self.customer),
         )
         if number.holder is not None:

@@ -56,6 +56,14 @@ class _Personal:
 
 Personal = Annotated[T, _Personal()]
 
+
+class _Secret:
+    """Marks a command's text that opens something outside, and that no rule may see."""
+
+
+Secret = Annotated[T, _Secret()]
+"""The application keeps it apart, and leaves its fingerprint in its place."""
+
 FORGOTTEN: Final = str(b"[forgotten]", "ascii")
 """What a forgotten text reads as. It is one object: a text that merely looks like it is not it."""
 
@@ -144,6 +152,12 @@ def found_fields(command: "type[Command]") -> tuple[str, ...]:
 def personal_fields(struct: "type[Value]") -> tuple[str, ...]:
     """Name the fields of *struct* that are about a person."""
     return _marked(struct, _Personal)
+
+
+@cache
+def secret_fields(command: "type[Command]") -> tuple[str, ...]:
+    """Name the fields of *command* that are secret."""
+    return _marked(command, _Secret)
 
 
 def subject_of(event: Event) -> str | None:

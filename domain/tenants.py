@@ -1,7 +1,8 @@
 """Tenants: companies on the system, each known by one short name for ever.
 
 The books of a company are closed before they are archived, and go only for an archive that was
-noted here. Once they are gone, only such an archive brings them back.
+noted here. Once they are gone, only such an archive brings them back. A company that is suspended
+is read as ever, and changes nothing.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,14 @@ SlugText = Annotated[
 ]
 SYSTEM_SLUG: Final = Slug("system")
 """What the log is called that belongs to no tenant."""
+
+SUSPENSIONS: Final = "suspended:tenants"
+"""The tag of every suspension and its end, by which one look tells who is suspended."""
+
+NameText = Annotated[str, Meta(min_length=1, max_length=200)]
+Reason = Annotated[
+    str, Meta(min_length=1, max_length=500, description="It is told to whoever is refused.")
+]
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Books: TypeAlias = Literal["absent", "open", "closed", "removed"]
@@ -76,8 +85,45 @@ class TenantReopened(Event):
     tenant: Key[TenantId]
 
 
+class TenantRenamed(Event):
+    """The company is called something else. Its short name stays."""
+
+    tenant: Key[TenantId]
+    slug: Key[Slug]
+    name: str
+
+
+class TenantSuspended(Event):
+    """The company changes nothing until this ends; all of it can be read."""
+
+    tenant: Key[TenantId]
+    reason: str
+
+    @property
+    def tags(self) -> frozenset[str]:
+        return super().tags | {SUSPENSIONS}
+
+
+class TenantResumed(Event):
+    """The company goes on."""
+
+    tenant: Key[TenantId]
+
+    @property
+    def tags(self) -> frozenset[str]:
+        return super().tags | {SUSPENSIONS}
+
+
 TenantEvent: TypeAlias = (
-    TenantCreated | TenantClosed | TenantArchived | TenantRemoved | TenantRestored | TenantReopened
+    TenantCreated
+    | TenantClosed
+    | TenantArchived
+    | TenantRemoved
+    | TenantRestored
+    | TenantReopened
+    | TenantRenamed
+    | TenantSuspended
+    | TenantResumed
 )
 
 
@@ -85,16 +131,24 @@ class Tenant(State):
     """What is known of a company."""
 
     slug: str = ""
+    name: str = ""
     country: Country = "ES"
     books: Books = "absent"
+    suspended: str | None = None  # Why.
     archives: tuple[str, ...] = ()  # The files (SHA-256) that hold the books as they were closed.
     events: int = 0  # How many were archived, and the hash of the last.
     head: str = ""
 
-    def evolve(self, event: TenantEvent) -> "Tenant":
+    def evolve(self, event: TenantEvent) -> "Tenant":  # noqa: PLR0911 - one a case.
         match event:
             case TenantCreated():
-                return Tenant(slug=event.slug, country=event.country, books="open")
+                return Tenant(slug=event.slug, name=event.name, country=event.country, books="open")
+            case TenantRenamed(name=name):
+                return replace(self, name=name)
+            case TenantSuspended(reason=reason):
+                return replace(self, suspended=reason)
+            case TenantResumed():
+                return replace(self, suspended=None)
             case TenantClosed():
                 return replace(self, books="closed", archives=())
             case TenantArchived():
@@ -120,8 +174,30 @@ class SlugClaim(State):
     name: str = ""
     country: Country = "ES"
 
-    def evolve(self, event: TenantCreated) -> "SlugClaim":
-        return SlugClaim(tenant=event.tenant, name=event.name, country=event.country)
+    def evolve(self, event: TenantCreated | TenantRenamed) -> "SlugClaim":
+        match event:
+            case TenantCreated():
+                return SlugClaim(tenant=event.tenant, name=event.name, country=event.country)
+            case TenantRenamed(name=name):
+                return replace(self, name=name)
+
+
+class Suspensions(State):
+    """Who is suspended, and why."""
+
+    reasons: dict[TenantId, str] = {}
+
+    def evolve(self, event: TenantSuspended | TenantResumed) -> "Suspensions":
+        others = {each: why for each, why in self.reasons.items() if each != event.tenant}
+        match event:
+            case TenantSuspended(reason=reason):
+                return Suspensions(reasons={**others, event.tenant: reason})
+            case TenantResumed():
+                return Suspensions(reasons=others)
+
+    @classmethod
+    def of_all(cls) -> Boundary["Suspensions"]:
+        return Boundary(state=cls, tag=SUSPENSIONS)
 
 
 class CreateTenant(Command):
@@ -129,7 +205,7 @@ class CreateTenant(Command):
 
     tenant: Filled[TenantIdText]
     slug: SlugText
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: NameText
     country: Country
 
     def boundary(self) -> tuple[Boundary[SlugClaim]]:
@@ -154,6 +230,40 @@ class _OfTenant(Command):
 
     def boundary(self) -> tuple[Boundary[Tenant]]:
         return (Tenant.at(tenant=self.tenant),)
+
+
+class RenameTenant(_OfTenant):
+    """Call a company something else. Its short name is for ever."""
+
+    name: NameText
+
+    def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+        if tenant.books == "absent":
+            raise _absent(self.tenant)
+        if self.name != tenant.name:
+            yield TenantRenamed(tenant=self.tenant, slug=Slug(tenant.slug), name=self.name)
+
+
+class SuspendTenant(_OfTenant):
+    """Let a company change nothing until it is resumed. Everything can be read as before."""
+
+    reason: Reason
+
+    def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+        if tenant.books == "absent":
+            raise _absent(self.tenant)
+        if tenant.suspended != self.reason:
+            yield TenantSuspended(tenant=self.tenant, reason=self.reason)
+
+
+class ResumeTenant(_OfTenant):
+    """Let a suspended company go on. Resumed again, nothing happens."""
+
+    def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+        if tenant.books == "absent":
+            raise _absent(self.tenant)
+        if tenant.suspended is not None:
+            yield TenantResumed(tenant=self.tenant)
 
 
 class CloseTenant(_OfTenant):

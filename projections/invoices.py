@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from domain.ids import BatchId
 from domain.invoicing import (
+    Custom,
     InvoiceDrafted,
     InvoiceEvent,
     InvoiceId,
@@ -69,6 +70,7 @@ class InvoiceRow(Row):
     customer: CustomerOfInvoice | None = None
     customer_code: Indexed[str | None] = None
     batch: Indexed[BatchId | None] = None
+    custom: Custom | None = None
 
     @derived
     def due(self) -> Indexed[Decimal]:
@@ -80,7 +82,7 @@ class Invoices(ReadModel[InvoiceRow]):
     name = "invoices"
     row = InvoiceRow
     key = "invoice"
-    version = 2
+    version = 3
     permission = "invoicing.invoice.read"
     search = ("number", "customer_code", "customer.name")
     related = relations(
@@ -146,6 +148,7 @@ def _of(event: InvoiceEvent, *, status: Status, kind: Kind) -> InvoiceRow:
         paid=NOTHING,
         customer=_customer(event),
         customer_code=event.customer_code,
+        custom=event.custom,
     )
 
 

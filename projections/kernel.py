@@ -147,6 +147,11 @@ def read_models() -> dict[str, type[ReadModel[Any]]]:  # Any: of any row.
     return {model.name: model for model in sorted(found, key=lambda model: model.name)}
 
 
+def readable() -> frozenset[str]:
+    """Name the permissions by which public read models are read."""
+    return frozenset(model.permission for model in read_models().values() if model.public)
+
+
 def events_of(model: type[ReadModel[Any]]) -> tuple[type[Event], ...]:  # Any: of any row.
     """Name the events that *model* understands."""
     return event_types_of(model.apply)

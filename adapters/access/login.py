@@ -7,11 +7,12 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 from redis.exceptions import RedisError
 
-from adapters.access.door import door_of
+from adapters.access.door import USER, door_of
 from adapters.access.passwords import is_password
 from adapters.runtime import Runtime
 from application.errors import TooMany, Unauthenticated, Unavailable
 from domain.access import Email
+from domain.tenants import TenantIdText
 
 TRIES_MAX: Final = 10
 WINDOW_SECONDS: Final = 60
@@ -23,6 +24,10 @@ class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     email: Annotated[str, Meta(pattern=ADDRESS, max_length=254)]
     password: Annotated[str, Meta(max_length=1024)]
+    tenant: Annotated[
+        TenantIdText | None,
+        Meta(description="For which one; the one that the person was registered for unless told."),
+    ] = None
 
 
 class AccessToken(Struct, frozen=True, kw_only=True):
@@ -37,7 +42,8 @@ async def log_in(runtime: Runtime, given: Credentials, address: str) -> AccessTo
     """Give a token to whoever knows the password.
 
     Raises:
-        Unauthenticated: No such account or another password; which one is not said.
+        Unauthenticated: No such account or another password; which one is not said. Or it is
+            no member of the tenant, or there is no such tenant.
         TooMany: This address tried this account too often.
         Unavailable: Redis, which counts the tries, is away.
 
@@ -52,11 +58,17 @@ async def log_in(runtime: Runtime, given: Credentials, address: str) -> AccessTo
             "This address and this password don't belong together.",
             hint="Check both, and try again.",
         )
+    tenant = given.tenant or user.owner
+    if await door.rights(tenant, user.user) is None:
+        raise Unauthenticated(
+            "access.no_member",
+            "This person may do nothing for the tenant.",
+            hint="Name another `tenant`, or ask an owner of it to be admitted.",
+        )
     seconds = runtime.settings.token_seconds
     token = door.tokens.sign(
-        f"user:{user.user}",
-        user.owner,
-        user.permissions,
+        f"{USER}{user.user}",
+        tenant,
         now=runtime.clock.now(),
         seconds=seconds,
     )

@@ -1,52 +1,29 @@
 """Standing: whether those who were let in for long are still who they were, and still may.
 
-A key that was revoked, has expired or may something else than before, and a token that has run
-out, hold no longer. Keys are looked up together, however many are in.
+A key that was revoked, has expired or may something else than before holds no longer; nor does a
+token that has run out, or whose owner lost a role. Keys are looked up together.
 """
 
-from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
-from typing import Final
+import random
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Final, TypeAlias
 
-from msgspec import Struct
-
-from adapters.access.door import authenticate, door_of
+from adapters.access.door import USER, Admission, door_of, still_holds
 from adapters.postgres.connections import tenant_transaction
 from adapters.postgres.models.rows import load_rows, table_of
 from adapters.postgres.models.versions import serving_table
 from adapters.runtime import Runtime
-from application.kernel import Context
-from domain.access import KeyId
-from domain.ids import SYSTEM_TENANT
+from domain.access import KeyId, UserId
+from domain.ids import SYSTEM_TENANT, TenantId
 from projections.access import ApiKeyRow, ApiKeys
 
-KEY: Final = "key:"
 KEYS_MAX: Final = 1_000
 """Keys that are looked up by one statement."""
 
-
-class Admission(Struct, frozen=True, kw_only=True, eq=False):
-    """Who was let in, and by what that can be checked again."""
-
-    context: Context
-    key: KeyId | None
-    until: datetime | None
-
-
-async def admit(runtime: Runtime, authorization: str | None) -> Admission:
-    """Verify the value of an ``Authorization`` header for somebody who stays.
-
-    Raises:
-        Unauthenticated: It is missing, unknown, revoked or expired.
-
-    """
-    context = await authenticate(runtime, authorization)
-    if context.actor.startswith(KEY):
-        return Admission(context=context, key=KeyId(context.actor.removeprefix(KEY)), until=None)
-    token = (authorization or "").partition(" ")[2].strip()
-    claims = door_of(runtime).tokens.read(token, now=runtime.clock.now())
-    ends = datetime.fromtimestamp(claims.exp, UTC) if claims else runtime.clock.now()
-    return Admission(context=context, key=None, until=ends)
+PEOPLE_MAX: Final = 100
+Person: TypeAlias = tuple[TenantId, UserId]
+"""Somebody, and the tenant for which they act."""
 
 
 async def fallen(runtime: Runtime, admitted: Collection[Admission]) -> list[Admission]:
@@ -57,14 +34,34 @@ async def fallen(runtime: Runtime, admitted: Collection[Admission]) -> list[Admi
 
     """
     now = runtime.clock.now()
-    may = await _permissions(runtime, {each.key for each in admitted if each.key}, now)
-    return [each for each in admitted if not _holds(each, may, now)]
+    keys = await _permissions(runtime, {each.key for each in admitted if each.key}, now)
+    people = await _rights(runtime, {_person(each) for each in admitted if not each.key})
+    return [each for each in admitted if not _holds(each, keys, people, now)]
 
 
-def _holds(each: Admission, may: dict[str, frozenset[str]], now: datetime) -> bool:
-    if each.key is None:
-        return each.until is not None and each.until > now
-    return may.get(each.key) == each.context.permissions
+def _holds(
+    each: Admission,
+    keys: Mapping[str, frozenset[str]],
+    people: Mapping[Person, frozenset[str] | None],
+    now: datetime,
+) -> bool:
+    if each.key is not None:
+        return keys.get(each.key) == each.context.permissions
+    same = people.get(_person(each), each.context.permissions) == each.context.permissions
+    return same and each.until is not None and each.until > now
+
+
+def _person(each: Admission) -> Person:
+    return each.context.tenant, UserId(each.context.actor.removeprefix(USER))
+
+
+async def _rights(
+    runtime: Runtime, people: Collection[Person]
+) -> dict[Person, frozenset[str] | None]:
+    """Tell what people may do for tenants now; of many, some are looked at each time."""
+    some = random.sample(sorted(people), min(len(people), PEOPLE_MAX))
+    door = door_of(runtime)
+    return {each: await door.rights(*each) for each in some}
 
 
 async def _permissions(
@@ -81,10 +78,6 @@ async def _permissions(
         async with tenant_transaction(runtime.pool, SYSTEM_TENANT) as connection:
             rows = await load_rows(connection, table, SYSTEM_TENANT, some)
         for key, row in rows.items():
-            if isinstance(row, ApiKeyRow) and not row.revoked and not _expired(row, now):
+            if isinstance(row, ApiKeyRow) and still_holds(row, now):
                 found[key] = frozenset(row.permissions)
     return found
-
-
-def _expired(row: ApiKeyRow, now: datetime) -> bool:
-    return row.expires_at is not None and row.expires_at <= now

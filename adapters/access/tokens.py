@@ -1,5 +1,6 @@
 """Access tokens: signed, short-lived, and read with one algorithm, whatever their header says.
 
+They say who it is and for which tenant; what that person may do is looked up when they come.
 JWT by RFC 7519, under the advice of RFC 8725.
 """
 
@@ -25,7 +26,6 @@ class Claims(Struct, frozen=True, kw_only=True):
 
     sub: str  # user:…
     tenant: TenantId
-    permissions: tuple[str, ...]
     iat: int
     exp: int
     iss: str = ISSUER
@@ -42,15 +42,12 @@ class Tokens:
         self,
         subject: str,
         tenant: TenantId,
-        permissions: tuple[str, ...],
         *,
         now: datetime,
         seconds: int,
     ) -> str:
         issued = int(now.timestamp())
-        claims = Claims(
-            sub=subject, tenant=tenant, permissions=permissions, iat=issued, exp=issued + seconds
-        )
+        claims = Claims(sub=subject, tenant=tenant, iat=issued, exp=issued + seconds)
         return jwt.encode({"alg": ALGORITHM}, msgspec.to_builtins(claims), self._key)
 
     def read(self, token: str, *, now: datetime) -> Claims | None:

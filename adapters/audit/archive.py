@@ -18,6 +18,7 @@ from adapters.audit.keys import count_missing, put_keys
 from adapters.audit.log import verify_on
 from adapters.audit.reading import Checked, Log, MarkOf, no_mark, open_log, verify_file
 from adapters.audit.recipe import FIRST_LINK, SEPARATOR, Record
+from adapters.credentials.settling import CONSUMER as CREDENTIALS
 from adapters.postgres.connections import ACT_AS_APPLICATION, SET_TENANT, unavailable
 from adapters.postgres.copied import Connection
 from adapters.postgres.projecting.consumers import consumer_names
@@ -191,7 +192,7 @@ def remove(admin_url: str, archive: Checked, on_progress: Progress = silent) -> 
             )
         check_keys(connection, tenant, archive)
         # The projector leaves alone what is locked, and finds an empty log afterwards.
-        consumers = [*consumer_names()[0], CONSUMER, WEBHOOKS]
+        consumers = [*consumer_names()[0], CONSUMER, WEBHOOKS, CREDENTIALS]
         claimed = connection.execute(CLAIM_CURSORS, (tenant, consumers)).rowcount
         connection.execute(LOCK_CURSORS, (tenant,))
         rows: dict[str, int] = {}

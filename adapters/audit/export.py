@@ -183,7 +183,17 @@ def _write_events(
 
 def schemas() -> dict[str, dict[str, object]]:
     """Describe every event type there is, those that are written no more among them."""
-    return {name: msgspec.json.schema(kind) for name, kind in sorted(event_types().items())}
+    return {
+        name: msgspec.json.schema(kind, schema_hook=_any)
+        for name, kind in sorted(event_types().items())
+    }
+
+
+def _any(kind: type) -> dict[str, object]:
+    """Describe what may be any JSON."""
+    if kind is object:
+        return {"description": "Any JSON."}
+    raise NotImplementedError
 
 
 class _Paper:

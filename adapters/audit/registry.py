@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.audit.form import Anchored
 from adapters.runtime import Runtime
@@ -17,6 +18,7 @@ from domain.tenants import (
     TenantArchived,
     TenantCreated,
     TenantRemoved,
+    TenantRenamed,
     TenantRestored,
 )
 
@@ -81,13 +83,17 @@ async def all_owners(runtime: Runtime) -> list[Owner]:
 
 
 async def _owners(runtime: Runtime, tags: tuple[str, ...]) -> list[Owner]:
-    query = [QueryItem(types=(TenantCreated.__name__,), tags=tags)]
-    found = [decode(stored) async for stored in runtime.store.read(SYSTEM_TENANT, query)]
-    return [
-        Owner(tenant=event.tenant, slug=event.slug, name=event.name, country=event.country)
-        for event in found
-        if isinstance(event, TenantCreated)
-    ]
+    query = [QueryItem(types=(TenantCreated.__name__, TenantRenamed.__name__), tags=tags)]
+    found: dict[TenantId, Owner] = {}
+    async for stored in runtime.store.read(SYSTEM_TENANT, query):
+        match decode(stored):
+            case TenantCreated() as event:
+                found[event.tenant] = Owner(
+                    tenant=event.tenant, slug=event.slug, name=event.name, country=event.country
+                )
+            case TenantRenamed() as event if event.tenant in found:
+                found[event.tenant] = replace(found[event.tenant], name=event.name)
+    return list(found.values())
 
 
 async def noted_ends(runtime: Runtime, tenant: TenantId | None = None) -> dict[TenantId, Noted]:

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from typing import Final, LiteralString
 
-from adapters.access import owner_permissions
 from adapters.access.passwords import hash_password
 from adapters.cli.demo_file import SLUG, Demo
 from adapters.cli.session import find_tenant, operator
@@ -16,7 +15,7 @@ from adapters.settings import Settings
 from application.access import email_fields
 from application.errors import NotFound
 from application.kernel import build
-from domain.access import RegisterUser
+from domain.access import OWNER, AdmitMember, RegisterUser
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.kernel import Refused
 from domain.tenants import CreateTenant
@@ -70,15 +69,18 @@ async def _register(runtime: Runtime, tenant: TenantId, password: str) -> str:
             **await email_fields(runtime.vault, email),
             "password_hash": kept,
             "tenant": tenant,
-            "permissions": owner_permissions(),
+            "permissions": (),
         }
         try:
             command = build(RegisterUser, given, runtime.clock)
-            await runtime.bus.execute(command, operator(SYSTEM_TENANT))
+            made = await runtime.bus.execute(command, operator(SYSTEM_TENANT))
         except Refused as refusal:
             if refusal.code != "access.email_taken" or email != EMAIL:
                 raise
         else:
+            admitted = {"user": made.ids["user"], "email": email, "roles": (OWNER,)}
+            owner = build(AdmitMember, admitted, runtime.clock)
+            await runtime.bus.execute(owner, operator(tenant))
             return email
     raise AssertionError("The second address is random.")
 

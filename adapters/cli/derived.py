@@ -20,7 +20,7 @@ from adapters.postgres.models.tables import plain_type
 from adapters.runtime import Runtime
 from application.kernel import Exposed, Outcome, build, exposed_commands
 from domain.ids import SYSTEM_TENANT
-from domain.kernel import Command, found_fields
+from domain.kernel import Command, found_fields, secret_fields
 
 SIMPLE: Final = (str, Decimal, date, datetime, int, bool)
 INPUT: Final = Annotated[
@@ -102,7 +102,8 @@ def _argument(name: str, hint: Any, default: object = None) -> Argument:  # noqa
 def _options(command: type[Command]) -> dict[str, Any]:
     """Annotate the fields that an option can hold."""
     hints = get_type_hints(command, include_extras=True)
-    ours = found_fields(command)
+    # What is secret would stand in the list of processes, and in the history of the shell.
+    ours = {*found_fields(command), *secret_fields(command)}
     fields = ((name, hints[name]) for name in command.__struct_fields__ if name not in ours)
     return {
         name: Annotated[plain | None, Parameter(help=_meaning(hint), negative="")]

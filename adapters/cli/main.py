@@ -40,9 +40,40 @@ GROUPS: Final = {
         {
             "create": ("tenants:create", "Open the books of a company."),
             "list": ("tenants:list_all", "The companies there are."),
+            "rename": ("tenant_states:rename", "Call a company something else."),
+            "suspend": ("tenant_states:suspend", "Let a company change nothing for now."),
+            "resume": ("tenant_states:resume", "Let a suspended company go on."),
+            "profile": ("tenant_states:profile", "Who a company is for the law."),
+            "template": ("templates:template", "What companies of a sector usually want."),
             "close": ("archives:close", "Close the books, and archive them in one file."),
             "remove": ("archives:remove", "Delete a closed company that is archived."),
             "restore": ("archives:restore", "Bring a company back from its archive."),
+        },
+    ),
+    "member": (
+        "Who may act for a company.",
+        {
+            "add": ("members:add", "Let a person act for a company."),
+            "list": ("members:list_all", "Who may act for a company, and by which roles."),
+            "change": ("members:change", "Give a member these roles, and no others."),
+            "remove": ("members:remove", "Let a person act for a company no longer."),
+        },
+    ),
+    "role": (
+        "What members of a company may do.",
+        {
+            "list": ("members:roles", "The roles that there are."),
+            "define": ("members:define", "Name a set of permissions."),
+            "retire": ("members:retire", "Take a role from all who have it."),
+        },
+    ),
+    "module": (
+        "Parts of the product that a company has on or off.",
+        {
+            "list": ("modules:list_all", "The modules there are, and what the company decided."),
+            "enable": ("modules:enable", "Switch a module on."),
+            "disable": ("modules:disable", "Switch a module off; its data stay readable."),
+            "configure": ("modules:configure", "Change settings of a module."),
         },
     ),
     "audit": (
@@ -65,6 +96,19 @@ GROUPS: Final = {
             "forget": ("privacy:forget", "Forget what is sealed about a person, for ever."),
             "rotate": ("privacy:rotate", "Wrap the keys with a new master key."),
         },
+    ),
+    "credentials": (
+        "What opens the systems outside.",
+        {
+            "list": ("credentials:list_all", "The credentials there are, and which expire."),
+            "store": ("credentials:store", "Keep a secret under a name."),
+            "rotate": ("credentials:rotate", "Put a new secret in the place of the former."),
+            "revoke": ("credentials:revoke", "Let a credential open nothing more."),
+        },
+    ),
+    "token": (
+        "Access tokens for the systems outside.",
+        {"get": ("credentials:get_token", "Print a token that is good for a while yet.")},
     ),
     "webhooks": (
         "Addresses outside that are sent what happens.",

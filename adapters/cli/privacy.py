@@ -9,6 +9,8 @@ from adapters.cli.derived import outcome_shown
 from adapters.cli.options import LogOption
 from adapters.cli.output import Result, Table, counted, moment, progress
 from adapters.cli.session import find_log, operator, with_runtime
+from adapters.credentials.keys import wrap_keys_again
+from adapters.credentials.opening import open_wrapping
 from adapters.postgres.locks import held
 from adapters.postgres.projecting.consumers import consumer_names
 from adapters.postgres.subject_keys import Forgettable, list_subjects, wrap_again
@@ -91,8 +93,9 @@ def list_all(*, tenant: LogOption) -> Result:
 
 
 def rotate() -> Result:
-    """Wrap the keys of all data subjects with a new master key. No event changes.
+    """Wrap the keys of all data subjects and of credentials with a new master key.
 
+    No event changes, and no secret is sealed anew.
     Where ASIENTO_MASTER_KEYS is set, put the new key first there; else one is made. Broken off,
     it goes on where it was when it is called again.
     """
@@ -122,8 +125,14 @@ def rotate() -> Result:
 
 
 async def _wrap(runtime: Runtime) -> int:
+    """Wrap the keys of data subjects, then those that seal credentials."""
+    settings, pool, keyring = runtime.settings, runtime.pool, runtime.keyring
     with progress() as bars:
         bar = bars.add_task("rotate", total=None, said="")
-        return await wrap_again(
-            runtime.pool, runtime.keyring, lambda done: bars.update(bar, completed=done)
-        )
+        keys = await wrap_again(pool, keyring, lambda done: bars.update(bar, completed=done))
+        async with open_wrapping(settings, pool, keyring) as wrapping:
+            more = await wrap_keys_again(
+                pool, wrapping, lambda done: bars.update(bar, completed=keys + done)
+            )
+    # What a transit engine wraps is none of a master key's.
+    return keys if settings.transit_key else keys + more

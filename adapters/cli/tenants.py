@@ -29,6 +29,7 @@ class ListedTenant(Struct, frozen=True, kw_only=True):
     country: Country
     created: datetime
     books: Books
+    suspended: str | None
     tenant: TenantId
 
 
@@ -63,8 +64,10 @@ def list_all() -> Result:
         return sorted(_listed(stored), key=lambda each: each.slug)
 
     found = with_runtime(work)
-    columns = ("SLUG", "NAME", "COUNTRY", "CREATED", "BOOKS")
-    rows = [(e.slug, e.name, e.country, moment(e.created), e.books) for e in found]
+    columns = ("SLUG", "NAME", "COUNTRY", "CREATED", "BOOKS", "SUSPENDED")
+    rows = [
+        (e.slug, e.name, e.country, moment(e.created), e.books, e.suspended or "") for e in found
+    ]
     return Result(document=found, people=(Table(columns, rows),))
 
 
@@ -95,10 +98,11 @@ def _listed(log: Iterable[StoredEvent]) -> Iterable[ListedTenant]:
     for tenant, (event, at) in created.items():
         yield ListedTenant(
             slug=event.slug,
-            name=event.name,
+            name=now[tenant].name,
             country=event.country,
             created=at,
             books=now[tenant].books,
+            suspended=now[tenant].suspended,
             tenant=tenant,
         )
 

@@ -24,7 +24,6 @@ from adapters.graphql.limits.documents import Operation
 from adapters.graphql.limits.persisted import listed, read_persisted, taught_of
 from adapters.graphql.schema import documents, schema
 from adapters.postgres.connections import bound_statements
-from adapters.runtime import Runtime
 from application.errors import Malformed
 
 AT_ONCE: Final = frozenset({OperationType.QUERY, OperationType.MUTATION})
@@ -74,7 +73,7 @@ async def prepare(asking: Asking, asked: Asked, kinds: AbstractSet[OperationType
     """
     runtime = asking.runtime
     digest = read_persisted(asked.extensions, asked.query)
-    text = asked.query or (await _find(runtime, digest) if digest else None)
+    text = asked.query or (await _find(asking, digest) if digest else None)
     if digest and text is None:
         return Prepared(asked=asked, errors=(_unknown_document(),))
     document = documents().get(text or "")
@@ -86,7 +85,7 @@ async def prepare(asking: Asking, asked: Asked, kinds: AbstractSet[OperationType
         raise _wrong_operation(operation, kinds)
     admitted = await admit(runtime, asking.context, document, operation, asked.variables)
     if digest and asked.query and not admitted.errors:
-        await taught_of(runtime.redis).teach(digest, asked.query)
+        await taught_of(runtime.redis).teach(asking.context.tenant, digest, asked.query)
     return Prepared(
         asked=asked if asked.query else structs.replace(asked, query=text),
         operation=operation,
@@ -140,11 +139,12 @@ def told(data: object, errors: Sequence[GraphQLError], charge: Charge | None) ->
     return answer
 
 
-async def _find(runtime: Runtime, digest: str) -> str | None:
-    """Find the text of a document: listed by the operator, or taught by a client."""
+async def _find(asking: Asking, digest: str) -> str | None:
+    """Find the text of a document: listed by the operator, or taught by a client of the tenant."""
+    runtime = asking.runtime
     place = runtime.settings.graphql_documents
     text = listed(place).get(digest) if place else None
-    return text or await taught_of(runtime.redis).find(digest)
+    return text or await taught_of(runtime.redis).find(asking.context.tenant, digest)
 
 
 def _unknown_document() -> GraphQLError:

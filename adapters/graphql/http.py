@@ -21,7 +21,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 from strawberry.types.graphql import OperationType
 
-from adapters.access import authenticate
+from adapters.access import Admission, admit
 from adapters.graphql.answering import AT_ONCE, READING, Answer, prepare, run
 from adapters.graphql.asked import Asked
 from adapters.graphql.asking import Asking
@@ -64,7 +64,7 @@ async def _graphql(scope: Scope, receive: Receive, send: Send) -> None:
         await converse(socket, _runtime(scope))
         return
     try:
-        answer = await _answer(scope, receive, send)
+        answer = await _answer(scope, receive)
     except ApplicationError as error:
         answer = _failed(error)
     if isinstance(answer, Reply):
@@ -75,35 +75,36 @@ async def _graphql(scope: Scope, receive: Receive, send: Send) -> None:
         await response(scope, receive, send)
 
 
-async def _answer(scope: HTTPScope, receive: Receive, send: Send) -> Reply | AnyResponse:
+async def _answer(scope: HTTPScope, receive: Receive) -> Reply | AnyResponse:
     if scope["method"] == "POST":
         content_type = _header(scope, b"content-type")
         if is_upload(content_type):
             return await _answer_upload(scope, content_type, receive)
-        return await _answer_post(scope, content_type, receive, send)
+        return await _answer_post(scope, content_type, receive)
     if scope["method"] == "GET":
         return await _answer_get(scope)
     raise MethodNotAllowedException(headers={"Allow": METHODS})
 
 
 async def _answer_post(
-    scope: HTTPScope, content_type: str, receive: Receive, send: Send
+    scope: HTTPScope, content_type: str, receive: Receive
 ) -> Reply | AnyResponse:
-    asking = await _asking(scope)
+    admission = await _admitted(scope)
+    asking = _asking(scope, admission)
     body = await _read(scope, receive)
     batch_max = asking.runtime.settings.graphql_batch_max
     asked = read_body(content_type, body, batch_max=batch_max)
     if isinstance(asked, list):
         return _reply([(await _in_batch(asking, each)) for each in asked])
     if EVENT_STREAM in _header(scope, b"accept"):
-        return await stream(Request(scope, receive, send), asking.runtime, asked)
+        return stream(admission, asking, asked, _header(scope, b"last-event-id"))
     return await _one(asking, asked, AT_ONCE, body)
 
 
 async def _answer_get(scope: HTTPScope) -> Reply | AnyResponse:
     if wants_page(_header(scope, b"accept")):
         return graphiql()
-    asking = await _asking(scope)
+    asking = _asking(scope, await _admitted(scope))
     request: AnyRequest = Request(scope)
     asked = read_address(dict(request.query_params.items()))
     return await _one(asking, asked, READING, _exact.encode(asked))
@@ -112,7 +113,7 @@ async def _answer_get(scope: HTTPScope) -> Reply | AnyResponse:
 async def _answer_upload(scope: HTTPScope, content_type: str, receive: Receive) -> Reply:
     request: AnyRequest = Request(scope)
     check_preflight(request.headers)
-    asking = await _asking(scope)
+    asking = _asking(scope, await _admitted(scope))
     bytes_max = asking.runtime.settings.upload_bytes_max
     async with uploaded(content_type, receive, bytes_max) as sent:
         asked = read_one(sent.operations)
@@ -120,10 +121,12 @@ async def _answer_upload(scope: HTTPScope, content_type: str, receive: Receive) 
         return await _one(asking, asked, AT_ONCE)
 
 
-async def _asking(scope: HTTPScope) -> Asking:
-    runtime = _runtime(scope)
-    caller = await authenticate(runtime, _header(scope, b"authorization"))
-    return Asking(runtime=runtime, caller=caller)
+async def _admitted(scope: HTTPScope) -> Admission:
+    return await admit(_runtime(scope), _header(scope, b"authorization"))
+
+
+def _asking(scope: HTTPScope, admission: Admission) -> Asking:
+    return Asking(runtime=_runtime(scope), caller=admission.context)
 
 
 def _runtime(scope: Scope) -> Runtime:

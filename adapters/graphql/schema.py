@@ -18,6 +18,7 @@ from adapters.graphql.errors import tell
 from adapters.graphql.limits.documents import Documents
 from adapters.graphql.queries.history import history_fields
 from adapters.graphql.queries.import_rows import extra_fields
+from adapters.graphql.queries.modules import module_fields, template_fields
 from adapters.graphql.queries.nodes import node_fields
 from adapters.graphql.queries.projections import projection_fields
 from adapters.graphql.queries.reading import reading_fields
@@ -62,9 +63,10 @@ def schema() -> Schema:
             | extra_fields()
             | history_fields()
             | projection_fields()
-            | webhook_fields(),
+            | webhook_fields()
+            | module_fields(),
         ),
-        mutation=_root("Mutation", commanding_fields() | import_file_fields()),
+        mutation=_root("Mutation", commanding_fields() | import_file_fields() | template_fields()),
         subscription=_root("Subscription", watching_fields()),
         extensions=[KnownDocument],
         config=StrawberryConfig(scalar_map=SCALARS | {Upload: upload_scalar()}),

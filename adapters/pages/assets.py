@@ -6,7 +6,6 @@ A name stands for one content for ever, so browsers may keep it; new content has
 
 import asyncio
 import gzip
-import re
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
@@ -19,9 +18,10 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from msgspec import Struct
 
+from adapters.coding import takes_gzip
+
 FILES: Final = Path(__file__).parent / "files"
 KEPT: Final = "public, max-age=31536000, immutable"
-NOT_AT_ALL: Final = re.compile(r"\s*q=0(\.0*)?\s*", re.IGNORECASE)
 
 
 class Package(Struct, frozen=True):
@@ -64,7 +64,7 @@ async def asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Respons
     found = _served().get(name)
     if found is None:
         raise NotFoundException
-    packed = _takes_gzip(request.headers.get("accept-encoding", ""))
+    packed = takes_gzip(request.headers.get("accept-encoding", ""))
     tag = f'"{found.sha256[:32]}{"-gzip" if packed else ""}"'
     headers = {"ETag": tag, "Cache-Control": KEPT, "Vary": "Accept-Encoding"}
     if tag in request.headers.get("if-none-match", ""):
@@ -73,15 +73,6 @@ async def asset(request: Request[Any, Any, Any], name: FromPath[str]) -> Respons
         headers["Content-Encoding"] = "gzip"
     content = _packed(name) if packed else await asyncio.to_thread(gzip.decompress, _packed(name))
     return Response(content, media_type=found.type, headers=headers)
-
-
-def _takes_gzip(accepted: str) -> bool:
-    """Read an Accept-Encoding header (RFC 9110, 12.5.3)."""
-    for each in accepted.split(","):
-        coding, _, weight = each.partition(";")
-        if coding.strip().lower() in {"gzip", "*"}:
-            return NOT_AT_ALL.fullmatch(weight) is None
-    return False
 
 
 @cache

@@ -12,7 +12,9 @@ from itertools import count
 from typing import Final, LiteralString
 from weakref import WeakKeyDictionary
 
+import structlog
 from msgspec import Struct
+from psycopg import OperationalError
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
@@ -26,9 +28,13 @@ SELECT set_config('app.tenant_id', $1, true), set_config('statement_timeout', $2
 NAMES_MAX: Final = 500
 """Statements that are known by a name: the last that came again."""
 
+LOOK_SECONDS: Final = 0.05
+"""How often a socket is looked at of which nothing is heard."""
+
 PREPARED_MAX: Final = 1_000
 """What a connection may hold of them, and of those that were forgotten, before it is closed."""
 
+log = structlog.get_logger()
 _names: OrderedDict[bytes, bytes | None] = OrderedDict()  # None: it came once.
 _numbers = count()
 _prepared: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
@@ -125,12 +131,9 @@ def _name_of(text: bytes) -> bytes | None:
 
 async def _results(libpq: PGconn) -> list[PGresult]:
     """Wait for everything that was sent; what stands behind a statement that fails is left out."""
-    loop = asyncio.get_running_loop()
-    arriving = _Arriving(libpq, loop)
-    loop.add_reader(libpq.socket, arriving.read)
+    arriving = _Arriving(libpq, asyncio.get_running_loop())
     try:
-        if libpq.flush():
-            loop.add_writer(libpq.socket, arriving.write)
+        arriving.begin()
         await arriving.all
     finally:
         arriving.end()
@@ -138,14 +141,26 @@ async def _results(libpq: PGconn) -> list[PGresult]:
 
 
 class _Arriving:
-    """Results as they come, up to the sync. Whoever waits is woken once, when all are there."""
+    """Results as they come, up to the sync. Whoever waits is woken once, when all are there.
+
+    Should nothing be heard of the socket, it is looked at from time to time. Where requests are
+    given up by the dozen, a loop was seen to lose sight of sockets that others use.
+    """
 
     def __init__(self, libpq: PGconn, loop: asyncio.AbstractEventLoop) -> None:
         self._libpq = libpq
         self._loop = loop
         self._socket: int | None = libpq.socket
+        self._looking: asyncio.TimerHandle | None = None
         self.all: asyncio.Future[None] = loop.create_future()
         self.results: list[PGresult] = []
+
+    def begin(self) -> None:
+        """Watch the socket. To send may have meant to read already."""
+        self._watch()
+        self.write()
+        if not self.all.done() and self._take():
+            self.all.set_result(None)
 
     def end(self) -> None:
         """Watch the socket no longer. Once is enough: its number may be another's by then."""
@@ -153,11 +168,9 @@ class _Arriving:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket = None
-
-    def _fail(self, error: Exception) -> None:
-        # libpq has closed the socket; before anybody else runs, the loop must let go of it.
-        self.end()
-        self.all.set_exception(error)
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
     def read(self) -> None:
         """Take in what came; where the wait was given up meanwhile, do nothing."""
@@ -172,17 +185,43 @@ class _Arriving:
 
     def write(self) -> None:
         """Send on. The server, whose answers are read meanwhile, goes on as well."""
-        if self.all.done():
+        if self.all.done() or self._socket is None:
             return
         try:
-            if not self._libpq.flush():
-                self._loop.remove_writer(self._libpq.socket)
+            if self._libpq.flush():
+                self._loop.add_writer(self._socket, self.write)
+            else:
+                self._loop.remove_writer(self._socket)
         except Exception as error:  # noqa: BLE001 - as above.
             self._fail(error)
 
+    def _watch(self) -> None:
+        if self._socket is not None:
+            self._loop.add_reader(self._socket, self.read)
+            self._looking = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Take in what nobody told us of, and watch anew."""
+        before = len(self.results)
+        self.read()
+        if self.all.done() or len(self.results) > before:
+            log.debug("at_once.overlooked", results=len(self.results))
+        if not self.all.done() and self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._watch()
+
+    def _fail(self, error: Exception) -> None:
+        # libpq has closed the socket; before anybody else runs, the loop must let go of it.
+        self.end()
+        self.all.set_exception(error)
+
     def _take(self) -> bool:
+        ended = False
         while not self._libpq.is_busy():
             result = self._libpq.get_result()
+            if result is None and ended:
+                raise OperationalError("The connection has no more to say.")
+            ended = result is None
             if result is None:
                 continue  # Between one statement's result and the next one's.
             if result.status == ExecStatus.PIPELINE_SYNC:

@@ -36,9 +36,6 @@ DEAD_AFTER: Final[dict[str, Any]] = {  # Any: as libpq takes them.
 # The role owns nothing and bypasses no row-level security, whoever logged in.
 ACT_AS_APPLICATION: LiteralString = "SET ROLE asiento_app"
 SET_TENANT: LiteralString = "SELECT set_config('app.tenant_id', %s, true)"
-SET_DERIVED: LiteralString = """
-SELECT set_config('app.tenant_id', %s, true), set_config('synchronous_commit', 'off', true)
-"""
 BEGIN_AS: LiteralString = "BEGIN; SET LOCAL app.tenant_id = {}"
 STATEMENT_WITHIN: LiteralString = "; SET LOCAL statement_timeout = "
 TRUSTED_SECONDS: Final = 1.0
@@ -152,8 +149,8 @@ async def tenant_transaction(
 
 
 @asynccontextmanager
-async def tenant_pipeline(pool: Pool, tenant: TenantId) -> AsyncIterator[Connection]:
-    """Open a transaction for what is derived, as above, of statements that go out together.
+async def transaction_pipeline(pool: Pool) -> AsyncIterator[Connection]:
+    """Open a transaction of statements that go out together; whose it is, the first one says.
 
     Whoever needs to know what one of them did fetches it, and waits only then; so the count of
     its rows is not known. What fails may be raised by a later statement.
@@ -166,7 +163,6 @@ async def tenant_pipeline(pool: Pool, tenant: TenantId) -> AsyncIterator[Connect
         try:
             async with connection.pipeline():
                 await connection.execute("BEGIN")
-                await connection.execute(SET_DERIVED, (tenant,))
                 yield connection
                 await connection.execute("COMMIT")
         except BaseException:

@@ -8,10 +8,16 @@ from typing import Final, LiteralString
 from psycopg import OperationalError
 
 from adapters.postgres.connections import connect, unavailable
+from domain.ids import JobId, TenantId
 
 TRY: LiteralString = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
 WAIT_SECONDS: Final = 0.2
 MIGRATING: Final = 0x617369656E746F  # "asiento": changes of one database's tables take turns.
+
+
+def lock_of_job(tenant: TenantId, job: JobId) -> str:
+    """Name the lock under which a job is done. Another tenant may have one of the same id."""
+    return f"job:{tenant}:{job}"
 
 
 @asynccontextmanager

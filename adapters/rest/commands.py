@@ -19,14 +19,15 @@ from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from adapters.postgres.models.conditions import Model
+from adapters.postgres.models.queries import find_row
 from adapters.rest.bodies import JSON_ONLY
 from adapters.rest.problems import application_error, documented
-from adapters.rest.rows import tag_since
 from adapters.rest.signatures import with_signature
-from adapters.rest.tags import condition_of, named_model
+from adapters.rest.tags import Tag, condition_of, named_model, tag_of
 from adapters.runtime import Runtime
+from adapters.waiting import wait_until
 from application.bus import KEY_LENGTH_MAX
-from application.errors import Changed
+from application.errors import ApplicationError, Changed
 from application.kernel import Context, Exposed, Outcome, exposed_commands
 from domain.kernel import Command, filled_fields, found_fields
 
@@ -95,12 +96,24 @@ async def execute(
             command, request.user, key=wanted.key, condition=condition
         )
     except Changed as error:
-        assert wanted.model is not None, "A condition speaks of a row."
-        key = wanted.places[wanted.model.key]
-        tag = await tag_since(runtime, wanted.model, request.user, key, error.position)
+        tag = await _tag_since(runtime, wanted, request.user, error.position)
         return application_error(request, error, {"ETag": tag} if tag else None)
     shown = await _shown(exposed, runtime, request.user, command, outcome) if exposed else NOTHING
     return respond(command, outcome, shown)
+
+
+async def _tag_since(
+    runtime: Runtime, wanted: Wanted, context: Context, position: int
+) -> Tag | None:
+    """Return the tag of the row as it is since *position*; None where it can't be told in time."""
+    model = wanted.model
+    assert model is not None, "A condition speaks of a row."
+    try:
+        await wait_until(runtime, model, context, position)
+        found = await find_row(runtime.read_pool, model, context, wanted.places[model.key])
+    except ApplicationError:
+        return None
+    return None if found is None else tag_of(msgspec.json.encode(found.row), found.position)
 
 
 def respond(

@@ -21,6 +21,7 @@ from litestar.types import (
     Send,
 )
 
+from adapters.coding import takes_gzip
 from adapters.rest.headers import Header
 from adapters.rest.tags import CODED
 
@@ -33,7 +34,6 @@ ASIDE_BYTES: Final = 65_536
 
 TEXT: Final = re.compile(rb"(?:text/|image/svg|application/(?:[\w.+-]*json|javascript|graphql))")
 EVENTS: Final = b"text/event-stream"
-REFUSED: Final = re.compile(rb"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 CODING: Final = b"content-encoding"
 
 
@@ -45,16 +45,16 @@ class Compression:
         self._bytes_min = bytes_min
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP and _takes_gzip(scope):
+        if scope["type"] == ScopeType.HTTP and takes_gzip(_accepted(scope)):
             send = _Answer(send, self._bytes_min).send
         await self._app(scope, receive, send)
 
 
-def _takes_gzip(scope: Scope) -> bool:
+def _accepted(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"accept-encoding":
-            return b"gzip" in value and REFUSED.search(value) is None
-    return False
+            return value.decode("latin-1")
+    return ""
 
 
 class _Answer:

@@ -23,9 +23,11 @@ TAGS: Final = (
     Tag("invoicing", "Invoices, credit notes, and what follows of them: balances, the VAT book."),
     Tag("imports", "Invoices of files and of other systems, a batch at a time."),
     Tag("jobs", "What takes longer than an answer may, and how far it is."),
+    Tag("credentials", "What opens systems outside: it goes in, and never comes out."),
     Tag("webhooks", "Endpoints of others that are sent each event, signed."),
     Tag("privacy", "What a person may ask for of what is known of them."),
     Tag("tenants", "The companies whose books are kept."),
+    Tag("modules", "What a company has of the product: modules, fields, sector templates."),
     Tag("access", "Who gets in."),
     Tag("operations", "How the process is. No credential is asked for."),
 )

@@ -13,6 +13,7 @@ from litestar.datastructures import State, UploadFile
 from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
+from adapters.postgres.models.queries import find_row
 from adapters.postgres.staging import ListedRow, list_import_rows
 from adapters.rest.bodies import FORM, taking
 from adapters.rest.commands import (
@@ -26,9 +27,9 @@ from adapters.rest.commands import (
 from adapters.rest.problems import documented
 from adapters.rest.reads import TAG, UNCHANGED, AtLeast
 from adapters.rest.routes import TAKES_FILES
-from adapters.rest.rows import find_row, wait_until
 from adapters.rest.tags import JSON, tagged
 from adapters.runtime import Runtime
+from adapters.waiting import wait_until
 from application.errors import Malformed, NotFound
 from application.kernel import Context, build, convert, exposed_commands
 from application.ports import Blobs
@@ -96,7 +97,7 @@ async def get_batch(
 ) -> Response[ImportBatchRow]:
     runtime: Runtime = request.app.state.runtime
     await wait_until(runtime, ImportBatches, request.user, at_least)
-    found = await find_row(runtime, ImportBatches, request.user, batch)
+    found = await find_row(runtime.read_pool, ImportBatches, request.user, batch)
     if found is None:
         raise NotFound(
             "imports.no_batch", f"There is no import batch {batch}.", hint="Open a batch first."

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from psycopg.errors import UndefinedFunction, UndefinedTable
 from redis.exceptions import RedisError
 
+from adapters.credentials.figures import credential_figures
 from adapters.metrics.requests import request_figures
 from adapters.metrics.shared import told_figures
 from adapters.metrics.standing import Overlook, standing_figures
@@ -52,11 +53,13 @@ async def metrics(request: Request[Any, Any, State]) -> Response[bytes]:
         look = await overlook.standing(runtime.pool)
         return standing_figures(look, overlook.consumers)
 
-    of_logs, of_others = await asyncio.gather(
-        or_none(standing), or_none(lambda: told_figures(runtime.redis))
+    of_logs, of_others, of_secrets = await asyncio.gather(
+        or_none(standing),
+        or_none(lambda: told_figures(runtime.redis)),
+        or_none(lambda: credential_figures(runtime.pool, runtime.settings.credential_warn_days)),
     )
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Found([*request_figures(counts), *of_logs, *of_others]))
+    registry.register(_Found([*request_figures(counts), *of_logs, *of_others, *of_secrets]))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

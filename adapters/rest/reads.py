@@ -13,15 +13,15 @@ from msgspec import Struct
 from adapters.postgres.models.conditions import Model
 from adapters.postgres.models.moments import read_as_of, row_as_of
 from adapters.postgres.models.paging import FIRST_DEFAULT, FIRST_MAX
-from adapters.postgres.models.queries import Page, list_rows
+from adapters.postgres.models.queries import Page, find_row, list_rows
 from adapters.postgres.models.shown import shown_type
 from adapters.rest.filters import asked_of, filters_of, refuse_unknown
 from adapters.rest.problems import documented
-from adapters.rest.rows import find_row, wait_until
 from adapters.rest.signatures import with_signature
 from adapters.rest.streams import Turn, form_of, stream
 from adapters.rest.tags import JSON, ReadRequest, tagged
 from adapters.runtime import Runtime
+from adapters.waiting import wait_until
 from application.errors import NotFound
 from projections.kernel import read_models
 
@@ -104,6 +104,7 @@ def _list(model: Model) -> HTTPRouteHandler:
         form = form_of(request)
         runtime: Runtime = request.app.state.runtime
         await wait_until(runtime, model, request.user, at_least)
+        conditions = asked_of(filters, given)
         whole = form != JSON and (first, last, before) == (None, None, None)
 
         async def turn(cursor: str | None) -> Page:
@@ -115,7 +116,7 @@ def _list(model: Model) -> HTTPRouteHandler:
                 after=cursor,
                 last=last,
                 before=before,
-                filter=asked_of(filters, given),
+                filter=conditions,
                 order_by=order_by,
             )
 
@@ -167,7 +168,7 @@ def _one(model: Model) -> HTTPRouteHandler:
                 raise _absent(model, key, as_of)
             return tagged(request, row)
         await wait_until(runtime, model, request.user, at_least)
-        found = await find_row(runtime, model, request.user, key)
+        found = await find_row(runtime.read_pool, model, request.user, key)
         if found is None:
             raise _absent(model, key, as_of)
         return tagged(request, found.row, found.position)

@@ -13,6 +13,7 @@ from litestar import Litestar
 from adapters.graphql.schema import schema
 from adapters.graphql.subscriptions.audience import audience_of
 from adapters.rest.app import make_app
+from adapters.rest.frames import Frames
 from adapters.rest.protocol import bounded_protocol
 from adapters.runtime import Runtime
 from adapters.settings import Settings
@@ -64,7 +65,7 @@ def _config(app: Litestar, settings: Settings) -> uvicorn.Config:
         app,
         loop="uvloop",
         http=bounded_protocol(settings.request_head_bytes_max, settings.request_seconds_max),
-        ws="websockets-sansio",
+        ws=Frames,
         ws_max_size=MESSAGE_BYTES_MAX,
         ws_per_message_deflate=False,  # A compressor each would be most of their memory.
         ws_ping_interval=PING_SECONDS,

@@ -1,4 +1,4 @@
-"""What reads the logs to another end than a read model: the queue, webhooks and reactions."""
+"""What reads the logs to another end than a read model: jobs, webhooks, secrets, reactions."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,6 +7,8 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from adapters.credentials.settling import CONSUMER as CREDENTIALS
+from adapters.credentials.settling import Secrets
 from adapters.postgres.projecting.consumers import Consumer, consumer_names
 from adapters.postgres.projecting.reactions import Reacting
 from adapters.redis.broker import make_broker
@@ -39,7 +41,12 @@ async def begin_readers(runtime: Runtime, found: Iterable[type[Reaction]] | None
         await _begun(runtime, each)
     queue = JobReaction(make_broker(runtime.settings.redis_url or ""))
     return Readers(
-        tenants=[queue, Endpoints(), *(each for each in reacting if not each.reaction.system)],
+        tenants=[
+            queue,
+            Endpoints(),
+            Secrets(),
+            *(each for each in reacting if not each.reaction.system),
+        ],
         system=[each for each in reacting if each.reaction.system],
     )
 
@@ -58,4 +65,4 @@ def reader_names() -> tuple[list[str], list[str]]:
     tenants, system = consumer_names()
     for reaction in reactions().values():
         (system if reaction.system else tenants).append(actor_of(reaction))
-    return [CONSUMER, WEBHOOKS, *tenants], system
+    return [CONSUMER, WEBHOOKS, CREDENTIALS, *tenants], system

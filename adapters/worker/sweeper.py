@@ -9,8 +9,9 @@ from typing import Final, LiteralString
 import structlog
 from redis.exceptions import RedisError
 
+from adapters.credentials.safe import drop_idle
 from adapters.postgres.connections import Pool, tenant_transaction
-from adapters.postgres.locks import held
+from adapters.postgres.locks import held, lock_of_job
 from adapters.postgres.projecting.building.keeping import empty_former
 from adapters.redis.broker import make_broker
 from adapters.runtime import Runtime
@@ -32,17 +33,18 @@ async def sweep(runtime: Runtime) -> None:
     """Sweep until cancelled; servers may go away and come back."""
     broker = make_broker(runtime.settings.redis_url or "")
     expiry = KeyExpiry(runtime.pool, runtime.settings.idempotency_key_seconds)
-    seen: set[JobId] = set()
+    seen: set[tuple[TenantId, JobId]] = set()
     while True:
         try:
             idle = await _idle_jobs(runtime)
-            for job, (tenant, kind, subject) in idle.items():
+            for (tenant, job), (kind, subject) in idle.items():
                 # Idle twice in a row: its message is gone, with Redis or with a worker.
-                if job in seen:
+                if (tenant, job) in seen:
                     await asyncio.to_thread(enqueue, broker, tenant, job, kind, subject)
                     log.warning("job.enqueued_again", job=job, kind=kind)
             seen = idle.keys() - seen
             await expiry.sweep()
+            await drop_idle(runtime.pool)
             async with tenant_transaction(runtime.pool, SYSTEM_TENANT) as connection:
                 await empty_former(connection)
         except (Unavailable, RedisError) as error:
@@ -92,14 +94,18 @@ class KeyExpiry:
         return ticks >= self._wait_until
 
 
-async def _idle_jobs(runtime: Runtime) -> dict[JobId, tuple[TenantId, str, str]]:
-    """Find the jobs that are not over and that no worker holds."""
+async def _idle_jobs(runtime: Runtime) -> dict[tuple[TenantId, JobId], tuple[str, str]]:
+    """Find the jobs that are not over and that no worker holds.
+
+    Callers may choose the ids of jobs, so that two tenants may have one of the same id.
+    """
     async with tenant_transaction(runtime.pool, SYSTEM_TENANT) as connection:
         jobs = await (await connection.execute(UNENDED)).fetchall()
-    idle: dict[JobId, tuple[TenantId, str, str]] = {}
+    idle: dict[tuple[TenantId, JobId], tuple[str, str]] = {}
     for tenant, job, kind, subject in jobs:
+        place = TenantId(tenant), JobId(job)
         url = runtime.settings.database_url or ""
-        async with held(url, f"job:{job}", seconds_max=0) as free:
+        async with held(url, lock_of_job(*place), seconds_max=0) as free:
             if free:
-                idle[JobId(job)] = (TenantId(tenant), kind, subject)
+                idle[place] = (kind, subject)
     return idle

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from adapters.postgres.locks import held
+from adapters.postgres.locks import held, lock_of_job
 from adapters.postgres.staging import PostgresStaging
 from adapters.runtime import Runtime
 from application.errors import ApplicationError, Unavailable
@@ -50,7 +50,7 @@ async def run_job(runtime: Runtime, tenant: TenantId, job: JobId, kind: str, sub
 
 async def _attempt(runtime: Runtime, task: Task, kind: str) -> None:
     url = runtime.settings.database_url or ""
-    async with held(url, f"job:{task.job}", seconds_max=LOCK_SECONDS) as mine:
+    async with held(url, lock_of_job(task.tenant, task.job), seconds_max=LOCK_SECONDS) as mine:
         if not mine:
             log.info("job.held_elsewhere")
             return

@@ -6,6 +6,7 @@ from application.imports.rows import RowsGiven, keep_rows
 from application.imports.validate import validate
 from application.jobs import JobKind
 from application.kernel import Exposed
+from application.modules import Module
 from domain.ids import BatchId
 from domain.imports import (
     AbandonStep,
@@ -26,6 +27,13 @@ from domain.imports import (
     ValidationRequested,
 )
 from domain.kernel import Command
+from domain.modules import ModuleName
+
+MODULE = Module(
+    name=ModuleName("imports"),
+    title="Files of other systems become rows, and these the books.",
+    needs=(ModuleName("invoicing"),),
+)
 
 WRITE = "imports.batch.write"
 WORK = "imports.batch.work"
@@ -55,7 +63,7 @@ COMMANDS = (
     Exposed(command=FinishValidation, permission=WORK),
     Exposed(command=NotePromoted, permission=WORK),
     Exposed(command=FinishPromotion, permission=WORK),
-    Exposed(command=AbandonStep, permission=WORK),
+    Exposed(command=AbandonStep, permission=WORK, always=True),
 )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from application.imports.custom import CustomColumns
 from application.ports import StagedRow
 from domain.ids import BatchId
 from domain.imports.cells import ReadRow, RowError, RowReader
@@ -22,6 +23,8 @@ def document_of(
     currency: str,
     invoice: InvoiceId,
     batch: BatchId,
+    *,
+    custom: CustomColumns | None = None,
 ) -> RecordInvoice:
     """Make the command that records the invoice of *rows*, which are in the file's order.
 
@@ -38,14 +41,7 @@ def document_of(
         )
     read = [reader.read(row.cells) for row in rows]
     first = read[0]
-    for row in read:
-        if row.currency != first.currency:
-            raise RowError(
-                "imports.mixed_currency",
-                "currency",
-                row.currency or "",
-                f"Other rows of {first.number} are in {first.currency or currency}.",
-            )
+    _check_currency(read, currency)
     return RecordInvoice(
         invoice=invoice,
         number=InvoiceNumber(first.number),
@@ -55,7 +51,20 @@ def document_of(
         customer=_customer(first),
         lines=tuple(_line(row) for row in read),
         batch=batch,
+        custom=custom.read(rows[0].cells) if custom else None,
     )
+
+
+def _check_currency(read: Sequence[ReadRow], currency: str) -> None:
+    first = read[0]
+    for row in read:
+        if row.currency != first.currency:
+            raise RowError(
+                "imports.mixed_currency",
+                "currency",
+                row.currency or "",
+                f"Other rows of {first.number} are in {first.currency or currency}.",
+            )
 
 
 def _line(row: ReadRow) -> Line:

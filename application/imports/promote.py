@@ -12,6 +12,7 @@ from itertools import groupby
 from msgspec import Struct
 
 from application.ahead import ahead
+from application.imports.custom import CustomColumns, custom_columns
 from application.imports.documents import document_of
 from application.jobs import Task
 from application.kernel import Outcome
@@ -21,6 +22,14 @@ from domain.imports import FinishPromotion, ImportBatch, NotePromoted
 from domain.imports.cells import RowError, RowReader
 from domain.invoicing import InvoiceId, RecordInvoice, kind_of
 from domain.kernel import Command, Refused
+
+
+class _Reading(Struct, frozen=True):
+    """By what the rows of a batch are read."""
+
+    reader: RowReader
+    custom: CustomColumns
+    currency: str
 
 
 class _Document(Struct, frozen=True):
@@ -46,14 +55,15 @@ async def promote(task: Task) -> tuple[int, str]:
     batch = await task.fold(ImportBatch.at(batch=batch_id))
     if batch.status != "promoting" or batch.layout is None:
         return batch.promoted, "The rows were promoted before."
-    reader, currency = RowReader(batch.layout), await task.currency()
-    await _say_again(task, batch_id, batch, reader, currency)
+    custom = await custom_columns(task, batch, batch.layout)
+    reading = _Reading(RowReader(batch.layout), custom, await task.currency())
+    await _say_again(task, batch_id, batch, reading)
     after, done, accepted = batch.through_document, batch.promoted, batch.rows - batch.rejected
     read_to = after
 
     async def produce() -> _Chunk | None:
         nonlocal read_to
-        chunk = await _next(task, batch_id, read_to, reader, currency)
+        chunk = await _next(task, batch_id, read_to, reading)
         read_to = chunk.through_document if chunk else read_to
         return chunk
 
@@ -67,7 +77,7 @@ async def promote(task: Task) -> tuple[int, str]:
 
 
 async def _say_again(
-    task: Task, batch_id: BatchId, batch: ImportBatch, reader: RowReader, currency: str
+    task: Task, batch_id: BatchId, batch: ImportBatch, reading: "_Reading"
 ) -> None:
     """Keep why documents of the last chunk were refused: a kill may have come before that.
 
@@ -75,7 +85,7 @@ async def _say_again(
     """
     after = batch.chunk_after_document
     while after < batch.through_document and (
-        chunk := await _next(task, batch_id, after, reader, currency, until=batch.through_document)
+        chunk := await _next(task, batch_id, after, reading, until=batch.through_document)
     ):
         answers = await task.execute_many(chunk.commands)
         await task.place.staging.reject(task.tenant, batch_id, _rejections(chunk, answers))
@@ -86,8 +96,7 @@ async def _next(
     task: Task,
     batch_id: BatchId,
     after: str,
-    reader: RowReader,
-    currency: str,
+    reading: "_Reading",
     *,
     until: str | None = None,
 ) -> _Chunk | None:
@@ -98,16 +107,13 @@ async def _next(
     if not rows:
         return None
     wanted = [row for row in rows if until is None or row.document <= until]
-    documents, errors = await asyncio.to_thread(
-        _documents, wanted, reader, currency, task.new_id, batch_id
-    )
+    documents, errors = await asyncio.to_thread(_documents, wanted, reading, task.new_id, batch_id)
     return _Chunk(rows[-1].document, documents, errors)
 
 
 def _documents(
     rows: Sequence[StagedRow],
-    reader: RowReader,
-    currency: str,
+    reading: "_Reading",
     new_id: Callable[[], str],
     batch: BatchId,
 ) -> tuple[list[_Document], list[StagedError]]:
@@ -116,7 +122,9 @@ def _documents(
     for _, group in groupby(rows, lambda row: row.document):
         lines, invoice = tuple(group), InvoiceId(new_id())
         try:
-            command = document_of(lines, reader, currency, invoice, batch)
+            command = document_of(
+                lines, reading.reader, reading.currency, invoice, batch, custom=reading.custom
+            )
         except RowError as error:
             errors += _refused(lines, error.code, error.column, error.value, error.reason)
         else:

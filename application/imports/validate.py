@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from application.ahead import ahead
+from application.imports.custom import CustomColumns, custom_columns
 from application.imports.files import BROKEN
 from application.jobs import Task
 from application.ports import StagedError, StagedRow
@@ -19,14 +20,12 @@ async def validate(task: Task) -> tuple[int, str]:
     batch = await task.fold(ImportBatch.at(batch=batch_id))
     if batch.status != "validating" or batch.layout is None:
         return batch.validated, "The rows were read before."
-    at, done, rejected = (
-        (batch.through_document, batch.through_line),
-        batch.validated,
-        batch.rejected,
-    )
+    at = (batch.through_document, batch.through_line)
+    done, rejected = batch.validated, batch.rejected
     if not done:
         await task.place.staging.clear_errors(task.tenant, batch_id)
     reader, width = RowReader(batch.layout), len(batch.header)
+    custom = await custom_columns(task, batch, batch.layout)
 
     async def produce() -> tuple[list[StagedRow], list[StagedError]] | None:
         nonlocal at
@@ -34,7 +33,7 @@ async def validate(task: Task) -> tuple[int, str]:
         if not rows:
             return None
         at = (rows[-1].document, rows[-1].line)
-        return rows, await asyncio.to_thread(_check, rows, reader, width)
+        return rows, await asyncio.to_thread(_check, rows, reader, width, custom)
 
     async with aclosing(ahead(produce)) as chunks:
         async for rows, errors in chunks:
@@ -55,13 +54,16 @@ async def validate(task: Task) -> tuple[int, str]:
     return done, f"{rejected} rows are rejected, {held} held back."
 
 
-def _check(rows: Sequence[StagedRow], reader: RowReader, width: int) -> list[StagedError]:
+def _check(
+    rows: Sequence[StagedRow], reader: RowReader, width: int, custom: CustomColumns
+) -> list[StagedError]:
     """Find what is wrong: at most one error a row."""
     errors: list[StagedError] = []
     for row in rows:
         try:
             _check_width(row, width)
             reader.read(row.cells)
+            custom.read(row.cells)
         except RowError as error:
             errors.append(
                 StagedError(

@@ -10,13 +10,13 @@ from domain.ids import TenantId
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 TOKENS = Tokens(b"k" * 32)
-TOKEN = TOKENS.sign("user:1", TenantId("t"), ("a.b.c",), now=NOW, seconds=600)
+TOKEN = TOKENS.sign("user:1", TenantId("t"), now=NOW, seconds=600)
 
 
-def test_a_token_says_who_and_what() -> None:
+def test_a_token_says_who_and_for_whom() -> None:
     claims = TOKENS.read(TOKEN, now=NOW)
     assert claims is not None
-    assert (claims.sub, claims.tenant, claims.permissions) == ("user:1", "t", ("a.b.c",))
+    assert (claims.sub, claims.tenant) == ("user:1", "t")
 
 
 def test_a_token_ends_to_the_second() -> None:

@@ -50,8 +50,12 @@ async def test_what_was_decided_here_is_not_read_again(store: WatchedStore) -> N
     bus = Bus(store)
     await bus.execute(draft(), CONTEXT)
     await bus.execute(IssueInvoice(invoice=ONE, series=A, issued_on=MAY_2), CONTEXT)
-    assert store.asked == [{"invoice:one": 0}, {"invoice:one": 1, "series:A": 0}]
-    assert store.sent == [0, 0]
+    assert store.asked == [
+        {"suspended:tenants": 0},
+        {"invoice:one": 0, "modules:own": 0, "fields:own": 0},
+        {"invoice:one": 1, "series:A": 0},
+    ]
+    assert store.sent == [0, 0, 0]
 
 
 async def test_what_others_did_since_is_read(store: WatchedStore) -> None:

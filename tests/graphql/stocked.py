@@ -11,10 +11,14 @@ from adapters.graphql.queries.rows import row_types
 from adapters.graphql.shapes import singular
 from adapters.runtime import Runtime
 from application.kernel import EVERYTHING, Context, Outcome, exposed_commands
+from domain.access import AdmitMember, DefineRole
+from domain.credentials import StoreCredential
 from domain.ids import TenantId
 from domain.imports import IngestRows, OpenImportBatch
 from domain.invoicing import DraftInvoice, IssueInvoice, RecordInvoice
 from domain.kernel import Command
+from domain.modules import DisableModule
+from domain.profiles import ChangeProfile
 from domain.webhooks import RegisterWebhook
 from tests.graphql.answers import ask
 from tests.graphql.arguments import Known
@@ -98,6 +102,14 @@ async def _stock(runtime: Runtime, tenant: TenantId, documents: int) -> None:
     for n in range(3):
         url = f"https://hooks.example/{n}"
         await clerk.do(RegisterWebhook, url=url, types=["InvoiceIssued"][: n % 2])
+    for n in range(3):
+        role = await clerk.do(DefineRole, name=f"Clerk {n}", permissions=["jobs.job.read"])
+        own = ["owner", role.ids["role"]]
+        await clerk.do(AdmitMember, user=f"u{n}-{tenant}", email=f"u{n}@example.org", roles=own)
+    await clerk.do(ChangeProfile, legal_name="Núñez, S.L.", time_zone="Europe/Madrid")
+    await clerk.do(DisableModule, module="webhooks")
+    of_bank = {"credential": "bank", "kind": "generic", "secret": "hidden"}
+    await clerk.do(StoreCredential, **of_bank)
     rows = [{"number": "R-1", "date": "2026-01-31", "quantity": 1, "unit_price": "1"}]
     done = await clerk.do(IngestRows, batch=batches[0], rows=rows)
     await until_projected(runtime, tenant, done.position)

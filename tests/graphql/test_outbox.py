@@ -18,11 +18,16 @@ class Reader:
         self.open.set()
         self.gone = False
 
-    async def send(self, text: str) -> None:
-        await self.open.wait()
+    def take(self, text: str) -> bool:
         if self.gone:
             raise OSError
-        self.heard.append(text)
+        if self.open.is_set():
+            self.heard.append(text)
+        return self.open.is_set()
+
+    async def send(self, text: str) -> None:
+        await self.open.wait()
+        self.take(text)
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def outbox() -> Outbox:
 @pytest_asyncio.fixture
 async def reader(outbox: Outbox) -> AsyncIterator[Reader]:
     reader = Reader()
-    passing_on = asyncio.create_task(outbox.pass_on(reader.send))
+    passing_on = asyncio.create_task(outbox.pass_on(reader.send, reader.take))
     await asyncio.sleep(0)
     yield reader
     passing_on.cancel()
@@ -49,6 +54,17 @@ async def test_a_reader_that_waits_is_sent_a_text_at_once(outbox: Outbox, reader
     outbox.put("a")
     assert reader.heard == ["a"]
     assert outbox.since is None
+
+
+async def test_a_reader_that_can_only_be_waited_for_is_sent_all_in_order(outbox: Outbox) -> None:
+    reader = Reader()
+    passing_on = asyncio.create_task(outbox.pass_on(reader.send))
+    await settle()
+    for text in "abc":
+        outbox.put(text)
+    outbox.end()
+    await asyncio.wait_for(passing_on, 1)
+    assert reader.heard == [*"abc"]
 
 
 async def test_what_a_slow_reader_was_begun_to_be_sent_is_sent_first(

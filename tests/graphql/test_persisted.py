@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from graphql import get_introspection_query
@@ -15,6 +16,7 @@ from adapters.graphql.limits.persisted import Taught
 from adapters.redis.connections import make_redis
 from adapters.runtime import Runtime
 from application.access import READ_SCHEMA, SEND_DOCUMENTS
+from domain.ids import TenantId
 from tests.graphql.client import Client, audited
 from tests.graphql.served import served
 from tests.rest.api import make_tenant
@@ -22,6 +24,7 @@ from tests.rest.api import make_tenant
 SLUG = "{ tenant { slug } }"
 TRANSPORT_WS = Subprotocol("graphql-transport-ws")
 NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
+ONE, TWO = TenantId(str(uuid4())), TenantId(str(uuid4()))
 
 
 def digest(text: str) -> str:
@@ -72,9 +75,19 @@ async def test_a_stream_and_a_socket_take_documents_by_their_hash_too(client: Cl
 
 async def test_what_one_process_was_taught_all_know(runtime: Runtime) -> None:
     text = f"{{ tenant {{ id }} }} # {runtime.clock.now()}"
-    assert await Taught(runtime.redis).find(digest(text)) is None
-    await Taught(runtime.redis).teach(digest(text), text)
-    assert await Taught(runtime.redis).find(digest(text)) == text
+    assert await Taught(runtime.redis).find(ONE, digest(text)) is None
+    await Taught(runtime.redis).teach(ONE, digest(text), text)
+    assert await Taught(runtime.redis).find(ONE, digest(text)) == text
+
+
+async def test_what_one_tenant_taught_another_does_not_know(runtime: Runtime) -> None:
+    text = f"{{ tenant {{ id }} }} # {runtime.clock.now()}"
+    taught = Taught(runtime.redis)
+    await taught.teach(ONE, digest(text), text)
+    assert await taught.find(TWO, digest(text)) is None
+    await taught.teach(TWO, digest(text), text)
+    assert await Taught(runtime.redis).find(TWO, digest(text)) == text
+    assert await Taught(runtime.redis).find(ONE, digest(text)) == text
 
 
 async def test_a_document_that_may_not_run_is_not_taught(client: Client) -> None:
@@ -103,10 +116,11 @@ async def test_the_longest_unused_is_forgotten_where_there_are_too_many(
 ) -> None:
     monkeypatch.setattr(persisted, "TAUGHT", "asiento:test:documents")
     monkeypatch.setattr(persisted, "TAUGHT_AT", "asiento:test:documents:used")
+    monkeypatch.setattr(persisted, "TAUGHT_OF", "asiento:test:documents:of")
     monkeypatch.setattr(persisted, "TAUGHT_MAX", 3)
     for text in "abcde":
-        await Taught(runtime.redis).teach(digest(text), text)
-    kept = [text for text in "abcde" if await Taught(runtime.redis).find(digest(text))]
+        await Taught(runtime.redis).teach(ONE, digest(text), text)
+    kept = [text for text in "abcde" if await Taught(runtime.redis).find(ONE, digest(text))]
     assert kept == ["c", "d", "e"]
     assert await runtime.redis.hlen(persisted.TAUGHT) == 3
 
@@ -114,9 +128,9 @@ async def test_the_longest_unused_is_forgotten_where_there_are_too_many(
 async def test_without_redis_a_document_is_sent_whole() -> None:
     gone = make_redis("redis://127.0.0.1:1/0")
     taught = Taught(gone)
-    assert await taught.find(digest(SLUG)) is None
-    await taught.teach(digest(SLUG), SLUG)
-    assert await taught.find(digest(SLUG)) == SLUG
+    assert await taught.find(ONE, digest(SLUG)) is None
+    await taught.teach(ONE, digest(SLUG), SLUG)
+    assert await taught.find(ONE, digest(SLUG)) == SLUG
     await gone.aclose()
 
 

@@ -17,7 +17,7 @@ from adapters.graphql.subscriptions import audience, operations
 from adapters.graphql.subscriptions.audience import audience_of
 from adapters.runtime import Runtime
 from application.kernel import build
-from domain.access import RevokeApiKey
+from domain.access import OWNER, AdmitMember, RemoveMember, RevokeApiKey
 from domain.kernel import Command
 from tests.graphql.client import Client
 from tests.graphql.standing import EVENTS, PROTOCOL, standing_still
@@ -83,6 +83,18 @@ async def hear(talk: ClientConnection) -> dict[str, Any]:
 
 async def execute_for_the_system(runtime: Runtime, command: type[Command], **given: object) -> None:
     await runtime.bus.execute(build(command, given, runtime.clock), OPERATOR)
+
+
+async def admit_owner(runtime: Runtime, client: Client, user: str = "x") -> None:
+    email = f"{user}@example.com"
+    await execute(runtime, client, AdmitMember, user=user, email=email, roles=(OWNER,))
+
+
+async def execute(
+    runtime: Runtime, client: Client, command: type[Command], **given: object
+) -> None:
+    operator = replace(OPERATOR, tenant=client.tenant.id)
+    await runtime.bus.execute(build(command, given, runtime.clock), operator)
 
 
 async def test_pings_are_answered(client: Client) -> None:
@@ -168,13 +180,30 @@ async def test_a_revoked_key_is_closed_within_a_second(
 
 
 async def test_a_token_that_runs_out_is_closed(runtime: Runtime, client: Client) -> None:
-    now, may = runtime.clock.now(), ("jobs.job.read",)
-    tokens = door_of(runtime).tokens
-    token = tokens.sign("user:x", client.tenant.id, may, now=now, seconds=2)
+    await admit_owner(runtime, client)
+    tokens, now = door_of(runtime).tokens, runtime.clock.now()
+    token = tokens.sign("user:x", client.tenant.id, now=now, seconds=2)
     client.headers = {"Authorization": f"Bearer {token}"}
     async with talking(client) as talk:
         await read_to_the_end(talk)
         assert talk.close_code == 4403
+
+
+async def test_a_member_who_was_removed_is_closed_within_a_second(
+    runtime: Runtime, client: Client
+) -> None:
+    await admit_owner(runtime, client)
+    await admit_owner(runtime, client, user="y")
+    tokens, now = door_of(runtime).tokens, runtime.clock.now()
+    token = tokens.sign("user:x", client.tenant.id, now=now, seconds=60)
+    client.headers = {"Authorization": f"Bearer {token}"}
+    async with talking(client) as talk:
+        await subscribe(talk, "1", EVENTS)
+        await execute(runtime, client, RemoveMember, user="x")
+        removed_at = asyncio.get_running_loop().time()
+        await read_to_the_end(talk)
+        assert talk.close_code == 4403
+        assert asyncio.get_running_loop().time() - removed_at < 1.5
 
 
 async def test_a_process_that_ends_sends_everybody_elsewhere(

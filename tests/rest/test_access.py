@@ -8,12 +8,13 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from msgspec.structs import replace
 
 from adapters.access.secret import signing_key
 from adapters.runtime import Runtime
 from adapters.settings import Settings
 from application.kernel import build
-from domain.access import RevokeApiKey
+from domain.access import OWNER, AdmitMember, RevokeApiKey
 from tests.rest.api import OPERATOR, PASSWORD, Tenant, caller, make_tenant
 
 
@@ -106,7 +107,6 @@ def claims(tenant: Tenant, **other: object) -> dict[str, object]:
         "aud": "asiento-api",
         "sub": "user:x",
         "tenant": tenant.id,
-        "permissions": ["invoicing.invoice.read"],
         "iat": now,
         "exp": now + 60,
         **other,
@@ -115,8 +115,11 @@ def claims(tenant: Tenant, **other: object) -> dict[str, object]:
 
 @pytest.mark.filterwarnings("ignore:JWS algorithm")  # We sign so to see it refused.
 async def test_only_our_tokens_of_now_are_taken(
-    api: Settings, stranger: httpx.AsyncClient, tenant: Tenant
+    api: Settings, runtime: Runtime, stranger: httpx.AsyncClient, tenant: Tenant
 ) -> None:
+    given = {"user": "x", "email": "x@example.org", "roles": [OWNER]}
+    by = replace(OPERATOR, tenant=tenant.id)
+    await runtime.bus.execute(build(AdmitMember, given, runtime.clock), by)
     key = OctKey.import_key(signing_key(api))
     another = OctKey.import_key(b"x" * 32)
     tokens = {
@@ -126,6 +129,7 @@ async def test_only_our_tokens_of_now_are_taken(
             {"alg": "HS512"}, claims(tenant), key, algorithms=["HS512"]
         ),
         "unsigned": jwt.encode({"alg": "none"}, claims(tenant), key, algorithms=["none"]),
+        "of nobody here": jwt.encode({"alg": "HS256"}, claims(tenant, sub="user:y"), key),
         "expired": jwt.encode({"alg": "HS256"}, claims(tenant, exp=int(time.time()) - 1), key),
         "of another issuer": jwt.encode({"alg": "HS256"}, claims(tenant, iss="other"), key),
         "for another audience": jwt.encode({"alg": "HS256"}, claims(tenant, aud="other"), key),

@@ -38,10 +38,10 @@ from adapters.graphql.compiled.selections import (
 from adapters.graphql.compiled.statements import Model, tables_needed
 from adapters.graphql.documents import NotValid, core_schema, read_document
 from adapters.graphql.queries.rows import row_types
-from adapters.graphql.queries.waiting import at_least_wait
 from adapters.graphql.shapes import singular, snake
 from adapters.postgres.at_once import ask_at_once
 from adapters.postgres.models.versions import serving_table
+from adapters.waiting import wait_until
 from application.errors import ApplicationError
 from domain.ids import SYSTEM_TENANT
 from domain.kernel import Refused
@@ -186,7 +186,7 @@ async def _answer(asking: Asking, plan: Plan, ready: Sequence[Ready]) -> bytes |
     for each in ready:
         if each.at_least is not None:
             try:
-                await at_least_wait(asking, each.root.model, each.at_least)
+                await wait_until(asking.runtime, each.root.model, asking.context, each.at_least)
             except ApplicationError as error:
                 asking.known[each.root.key] = error
                 return None

@@ -1,8 +1,8 @@
 """Documents by their hash: those that clients taught us, and those that an operator lists.
 
 A client teaches one by Apollo's protocol: it sends the hash, is told that nobody knows it, sends
-hash and text, and from then on the hash alone. The hash is of the text, so whoever knows it knows
-the text, and tenants may share what they taught.
+hash and text, and from then on the hash alone. A text is kept once, however many tenants taught
+it; but each is known by what it taught itself, or a hash would tell that others sent its text.
 """
 
 from collections import OrderedDict
@@ -20,26 +20,38 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from application.errors import Malformed, Unavailable
+from domain.ids import TenantId
 
 TAUGHT: Final = "asiento:documents"
 TAUGHT_AT: Final = "asiento:documents:used"
+TAUGHT_OF: Final = "asiento:documents:of"
 TAUGHT_MAX: Final = 2_000
+"""Of all tenants together, and so of one."""
+
 TAUGHT_CHARACTERS_MAX: Final = 32_000
 TAUGHT_SECONDS: Final = 30 * 86_400
 """After so long without any use at all, everything is forgotten."""
 
 NEAR_MAX: Final = 500
+KNOWN_MAX: Final = 20_000
+"""Hashes by tenant that a process need not look up."""
+
 VERSION: Final = 1
 log = structlog.get_logger()
 
-# Two keys: the texts by hash, and when each was last used. Given: the hash, how many are kept, for
-# how many seconds, and the text, or nothing to look it up.
+# Three keys: the texts by hash, when each was last used, and when by this tenant, of those that it
+# taught. Given: the hash, how many are kept, for how many seconds, and the text, or nothing to look
+# it up.
 RECALL: LiteralString = """
+if not ARGV[4] and not redis.call('ZSCORE', KEYS[3], ARGV[1]) then return false end
 if ARGV[4] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[4]) end
 local text = ARGV[4] or redis.call('HGET', KEYS[1], ARGV[1])
 if not text then return false end
 local now = redis.call('TIME')
-redis.call('ZADD', KEYS[2], string.format('%.0f', now[1] * 1000000 + now[2]), ARGV[1])
+local at = string.format('%.0f', now[1] * 1000000 + now[2])
+redis.call('ZADD', KEYS[2], at, ARGV[1])
+redis.call('ZADD', KEYS[3], at, ARGV[1])
+redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - tonumber(ARGV[2]))
 local over = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[2])
 if over > 0 then
   for _, gone in ipairs(redis.call('ZRANGE', KEYS[2], 0, over - 1)) do
@@ -49,6 +61,7 @@ if over > 0 then
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
+redis.call('EXPIRE', KEYS[3], ARGV[3])
 return text
 """
 
@@ -66,30 +79,36 @@ class Taught:
     def __init__(self, redis: Redis) -> None:
         self._recall = redis.register_script(RECALL)
         self._near: OrderedDict[str, str] = OrderedDict()
+        self._known: OrderedDict[tuple[TenantId, str], None] = OrderedDict()
 
-    async def find(self, digest: str) -> str | None:
-        """Return the text; None where nobody taught it, or Redis, which has it, is away."""
-        text = self._near.get(digest)
-        if text is None and (kept := await self._ask(digest)):
+    async def find(self, tenant: TenantId, digest: str) -> str | None:
+        """Return the text; None where *tenant* never taught it, or Redis, which has it, is away."""
+        text = self._near.get(digest) if (tenant, digest) in self._known else None
+        if text is None and (kept := await self._ask(tenant, digest)):
             text = kept.decode()
-            self._remember(digest, text)
+            self._remember(tenant, digest, text)
         return text
 
-    async def teach(self, digest: str, text: str) -> None:
+    async def teach(self, tenant: TenantId, digest: str, text: str) -> None:
         """Keep a document that may be run. One that is too long is sent whole each time."""
-        if digest not in self._near and len(text) <= TAUGHT_CHARACTERS_MAX:
-            self._remember(digest, text)
-            await self._ask(digest, text)
+        known = (tenant, digest) in self._known and digest in self._near
+        if not known and len(text) <= TAUGHT_CHARACTERS_MAX:
+            self._remember(tenant, digest, text)
+            await self._ask(tenant, digest, text)
 
-    def _remember(self, digest: str, text: str) -> None:
+    def _remember(self, tenant: TenantId, digest: str, text: str) -> None:
         self._near[digest] = text
         while len(self._near) > NEAR_MAX:
             self._near.popitem(last=False)
+        self._known[tenant, digest] = None
+        while len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
 
-    async def _ask(self, digest: str, *text: str) -> bytes | None:
+    async def _ask(self, tenant: TenantId, digest: str, *text: str) -> bytes | None:
         given: list[str | int] = [digest, TAUGHT_MAX, TAUGHT_SECONDS, *text]
+        names = [TAUGHT, TAUGHT_AT, f"{TAUGHT_OF}:{tenant}"]
         try:
-            kept: bytes | None = await self._recall(keys=[TAUGHT, TAUGHT_AT], args=given)
+            kept: bytes | None = await self._recall(keys=names, args=given)
         except (RedisError, OSError) as error:
             log.warning("documents.forgotten", reason=type(error).__name__)
             return None

@@ -11,7 +11,7 @@ from strawberry.types.field import StrawberryField
 from adapters.graphql.asking import Info
 from adapters.graphql.queries.listing import asks_for_page
 from adapters.graphql.queries.pages import PageInfo, PageInfoType
-from adapters.graphql.scalars import Json, Long, Position
+from adapters.graphql.scalars import POSITION, Json, Long, Position
 from adapters.graphql.shapes import field_of, summary
 from adapters.history import read_history
 from application.errors import Malformed
@@ -21,7 +21,6 @@ HISTORY: Final = (
     "Each event that touched a row, oldest first: when, by whom, whence, and what it changed."
     " `model` is the type of the row, such as `Invoice`, or the name of its list."
 )
-CURSOR_DIGITS_MAX: Final = 18
 
 
 class HistoryEdge(Struct, frozen=True):
@@ -125,7 +124,7 @@ async def history(
 def _place(cursor: str | None) -> int:
     if cursor is None:
         return 0
-    if cursor.isascii() and cursor.isdecimal() and len(cursor) <= CURSOR_DIGITS_MAX:
+    if POSITION.fullmatch(cursor):
         return int(cursor)
     raise Malformed(
         "query.bad_cursor",

@@ -11,13 +11,13 @@ from adapters.graphql.asking import Asking, Info
 from adapters.graphql.queries.listing import asks_for_page
 from adapters.graphql.queries.pages import Connection, connection_of
 from adapters.graphql.queries.rows import add_field, row_types
-from adapters.graphql.queries.waiting import at_least_wait
 from adapters.graphql.scalars import Position
 from adapters.graphql.shapes import field_of, value_type
 from adapters.postgres.models.conditions import require
 from adapters.postgres.models.paging import checked_first
 from adapters.postgres.models.queries import Page, get_row
 from adapters.postgres.staging import ListedRow, list_import_rows
+from adapters.waiting import wait_until
 from application.errors import Malformed
 from domain.ids import BatchId
 from projections.imports import ImportBatches, ImportBatchRow
@@ -76,7 +76,7 @@ async def import_rows(
 ) -> Connection:
     asking = info.context
     require(asking.context, ImportBatches.permission)
-    await at_least_wait(asking, ImportBatches, at_least)
+    await wait_until(asking.runtime, ImportBatches, asking.context, at_least)
     return _listed(asking, await _batch(asking, batch), first, after, filter)
 
 

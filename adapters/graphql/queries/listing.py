@@ -10,14 +10,15 @@ from strawberry.types.field import StrawberryField
 from adapters.graphql.asking import Asking, Info
 from adapters.graphql.queries.filters import filter_given, filter_type, order_type
 from adapters.graphql.queries.pages import Connection, connection_of
-from adapters.graphql.queries.waiting import AT_LEAST, at_least_wait
 from adapters.graphql.scalars import Position
 from adapters.graphql.shapes import field_of
 from adapters.postgres.models.conditions import Belonging, Filter, Model
 from adapters.postgres.models.queries import Page, count_rows, list_rows
+from adapters.waiting import wait_until
 from application.errors import Malformed
 from projections.kernel import Related, Row
 
+AT_LEAST: Final = "Waits until the answer holds what was so at the position `atLeast`."
 PAGE: Final = (
     "The `first` of them (at most 100), behind the cursor `after`;"
     " or the `last`, before the cursor `before`."
@@ -39,7 +40,8 @@ def list_field(model: Model, node: type) -> StrawberryField:
         at_least: Position | None = None,
     ) -> Connection:
         info.context.raise_known(info)
-        await at_least_wait(info.context, model, at_least)
+        asking = info.context
+        await wait_until(asking.runtime, model, asking.context, at_least)
         page = _page(first=first, after=after, last=last, before=before, order_by=order_by)
         return _connection(info.context, model, page, filter_given(filter))
 

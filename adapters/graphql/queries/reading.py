@@ -9,13 +9,13 @@ import strawberry
 from strawberry.types.field import StrawberryField
 
 from adapters.graphql.asking import Asking, Info
-from adapters.graphql.queries.listing import list_field
+from adapters.graphql.queries.listing import AT_LEAST, list_field
 from adapters.graphql.queries.rows import Model, row_types
-from adapters.graphql.queries.waiting import AT_LEAST, at_least_wait
 from adapters.graphql.scalars import AsOf, Position
 from adapters.graphql.shapes import field_of, singular, snake
 from adapters.postgres.models.moments import row_as_of
 from adapters.postgres.models.queries import get_row
+from adapters.waiting import wait_until
 from projections.kernel import Row
 
 AS_OF = "With `asOf`, as it was after that position or at that moment, not what it is related to."
@@ -62,5 +62,5 @@ async def _one(
 ) -> Row | None:
     if isinstance(as_of, int | datetime):
         return await row_as_of(asking.runtime, model, asking.context, key, as_of)
-    await at_least_wait(asking, model, at_least)
+    await wait_until(asking.runtime, model, asking.context, at_least)
     return await get_row(asking.runtime.read_pool, model, asking.context, key)

@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from adapters.access.standing import Admission, fallen
+from adapters.access import Admission
+from adapters.access.standing import fallen
 from adapters.graphql.subscriptions.milestones import Milestones
 from adapters.graphql.subscriptions.outbox import Outbox
 from adapters.graphql.subscriptions.topics import Topics

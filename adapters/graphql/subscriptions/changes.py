@@ -22,7 +22,9 @@ from adapters.graphql.scalars import Position
 from adapters.graphql.shapes import list_of, made_class
 from adapters.graphql.subscriptions.feeds import Feed, Told, as_generator
 from adapters.postgres.models.conditions import IN_MAX, Filter, Model, require
-from adapters.postgres.moved import Moved, check_filter, matching, moved, reached
+from adapters.postgres.models.moments import reached
+from adapters.postgres.models.queries import matching_keys
+from adapters.postgres.moved import Moved, check_filter, moved
 from application.errors import Malformed
 from projections.kernel import read_models
 
@@ -163,7 +165,7 @@ class Changes(Feed[RowsChanged]):
         if self._some.filter is None:
             return self._told(each, more=more)
         pool, asked = self._runtime.read_pool, self._some.filter
-        found = await matching(pool, self._model, self._context, each.keys, asked)
+        found = await matching_keys(pool, self._model, self._context, each.keys, asked)
         gone = tuple(key for key in each.keys if key not in found)
         keys = tuple(key for key in each.keys if key in found)
         return self._told(Moved(keys, each.position), gone, more=more)

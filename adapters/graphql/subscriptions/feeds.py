@@ -22,13 +22,21 @@ class Told(Generic[T]):
 
     """
 
-    __slots__ = ("cursor", "passing", "payloads", "value")
+    __slots__ = ("_before", "_same", "cursor", "passing", "payloads", "value")
 
     def __init__(self, cursor: int, value: T | None = None, *, passing: bool = False) -> None:
         self.cursor = cursor
         self.value = value
         self.passing = passing
         self.payloads: dict[object, str] = {}
+        self._before: Told[T] | None = None
+        self._same = False
+
+    def repeats(self, before: "Told[T] | None") -> bool:
+        """Tell whether it says the same as the one before; all who are told both ask this."""
+        if before is not self._before:
+            self._before, self._same = before, before is not None and before.value == self.value
+        return self._same
 
 
 class Feed(ABC, Generic[T]):

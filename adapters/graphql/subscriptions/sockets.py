@@ -15,16 +15,19 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 from msgspec import Struct
 
-from adapters.access.standing import Admission, admit
+from adapters.access import Admission, admit
 from adapters.graphql.asked import Asked, decoder
 from adapters.graphql.asking import Asking
 from adapters.graphql.subscriptions.audience import Audience, audience_of
 from adapters.graphql.subscriptions.operations import Operations
-from adapters.graphql.subscriptions.outbox import Outbox, Sending
+from adapters.graphql.subscriptions.outbox import Outbox
 from adapters.runtime import Runtime
 from application.errors import TooMany, Unauthenticated, Unavailable
 
 PROTOCOL: Final = "graphql-transport-ws"
+AT_ONCE: Final = "asiento.text"
+"""What a server calls the function by which texts go out with no task for each."""
+
 ID_CHARACTERS_MAX: Final = 200
 CLOSE_SECONDS_MAX: Final = 1.0
 REASON_CHARACTERS_MAX: Final = 100
@@ -141,14 +144,11 @@ class Conversation:
             self.outbox.end()
 
     async def _tell(self) -> None:
-        send: Any = self._socket.send  # Any: ASGI leaves open that it is a coroutine.
-
-        def sending(text: str) -> Sending:
-            begun: Sending = send({"type": "websocket.send", "text": text, "bytes": None})
-            return begun
+        offered: dict[str, Any] = self._socket.scope.get("extensions") or {}  # Any: a server's own.
+        at_once = offered.get(AT_ONCE)
 
         with suppress(WebSocketDisconnect, OSError, RuntimeError):
-            await self.outbox.pass_on(sending)
+            await self.outbox.pass_on(self._socket.send_text, at_once)
             if self._closing is not None and not await self._closed(*self._closing):
                 self.be_stuck()
 

@@ -8,13 +8,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from litestar import Request
 from litestar.response import Stream
 
-from adapters.access.standing import Admission, admit
+from adapters.access import Admission
 from adapters.graphql.answering import run
 from adapters.graphql.asked import Asked
 from adapters.graphql.asking import Asking
@@ -24,7 +23,6 @@ from adapters.graphql.subscriptions.operations import let_in
 from adapters.graphql.subscriptions.outbox import END, Outbox
 from adapters.graphql.subscriptions.selecting import Selection, open_feed, read_operation, told_of
 from adapters.graphql.subscriptions.topics import AnyTold, Subscription
-from adapters.runtime import Runtime
 from application.errors import Malformed, TooMany
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -35,20 +33,15 @@ RETRY: Final = "retry: 1000\n\n"
 
 COMPLETE: Final = "event: complete\ndata:\n\n"
 
-AnyRequest = Request[Any, Any, Any]  # Any: whatever the application keeps in it.
 
-
-async def stream(request: AnyRequest, runtime: Runtime, asked: Asked) -> Stream:
+def stream(admission: Admission, asking: Asking, asked: Asked, last_event_id: str) -> Stream:
     """Answer what is asked as server-sent events.
 
     Raises:
-        Unauthenticated: The caller is not known.
         Malformed: ``Last-Event-ID`` is no cursor.
 
     """
-    admission = await admit(runtime, request.headers.get("authorization"))
-    resume_after = _cursor(request.headers.get("last-event-id"))
-    asking = Asking(runtime=runtime, caller=admission.context, resume_after=resume_after)
+    asking.resume_after = _cursor(last_event_id)
     told = _told(admission, asking, asked)
     return Stream(told, media_type=EVENT_STREAM, status_code=HTTPStatus.OK)
 
@@ -146,7 +139,7 @@ def _next(answer: dict[str, object]) -> str:
     return f"event: next\ndata: {msgspec.json.encode(answer).decode()}\n\n"
 
 
-def _cursor(text: str | None) -> int | None:
+def _cursor(text: str) -> int | None:
     """Read the id of the last event that a reader was sent.
 
     Raises:

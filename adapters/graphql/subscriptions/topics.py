@@ -110,7 +110,7 @@ class Subscription:
         self._outbox = outbox
         self._topics = topics
         self._topic: Topic | None = None
-        self._passing: object = None
+        self._passing: AnyTold | None = None
         self._alone: asyncio.Task[None] | None = asyncio.create_task(self._follow())
 
     def stop(self) -> None:
@@ -164,9 +164,9 @@ class Subscription:
 
     def _tell(self, told: AnyTold) -> None:
         if told.passing:
-            if told.cursor < self.cursor or told.value == self._passing:
+            if told.cursor < self.cursor or told.repeats(self._passing):
                 return
-            self._passing = told.value
+            self._passing = told
         elif told.cursor <= self.cursor:
             return
         self.cursor = told.cursor

@@ -15,7 +15,7 @@ from strawberry.types.field import StrawberryField
 
 from adapters.following import JobNews, follow_log, news_of
 from adapters.graphql.asking import Asking, Info
-from adapters.graphql.scalars import Json, Long, Position
+from adapters.graphql.scalars import POSITION, Json, Long, Position
 from adapters.graphql.subscriptions.audience import audience_of
 from adapters.graphql.subscriptions.changes import changed_field
 from adapters.graphql.subscriptions.feeds import Feed, Told, as_generator
@@ -28,12 +28,11 @@ from projections.jobs import Jobs
 
 APPEAR_SECONDS_MAX: Final = 2.0
 APPEAR_POLL_SECONDS: Final = 0.1
-LOOK_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 60.0
 """How often a job's own log is looked at, though every milestone is heard of."""
 
 EVENTS_PERMISSION: Final = "audit.event.read"
 TYPES_MAX: Final = 100
-CURSOR_DIGITS_MAX: Final = 18
 
 JOB_PROGRESS: Final = (
     "A job's milestones after the cursor `after`, and ticks between; ends with the job."
@@ -169,7 +168,7 @@ def _logged(stored: StoredEvent) -> Told[LoggedEvent]:
 def _cursor(after: str | None) -> int:
     if not after:
         return 0
-    if len(after) <= CURSOR_DIGITS_MAX and after.isascii() and after.isdigit():
+    if POSITION.fullmatch(after):
         return int(after)
     raise Malformed(
         "jobs.bad_cursor", "This is no cursor of a job's progress.", hint="Take the last one told."

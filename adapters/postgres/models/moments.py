@@ -113,15 +113,32 @@ async def wait_for(
     loop = asyncio.get_running_loop()
     until, rest = loop.time() + seconds_max, POLL_SECONDS
     while True:
-        async with tenant_transaction(pool, tenant) as connection:
-            cursor = await connection.execute(REACHED, (tenant, consumer))
-            reached, failed = at = await cursor.fetchone() or (0, None)
+        reached, failed = at = await _place_of(pool, tenant, consumer)
         if reached >= position:
             return
         if failed is not None or loop.time() + rest > until:
             raise await _behind(pool, tenant, consumer, position, at)
         await asyncio.sleep(rest)
         rest = min(rest * 2, POLL_SECONDS_MAX)
+
+
+async def reached(pool: Pool, model: Model, tenant: TenantId) -> int:
+    """Return up to which position the rows of *model* show the log of *tenant*.
+
+    Raises:
+        Unavailable: It is being built for the first time, or PostgreSQL is away.
+
+    """
+    consumer = consumer_of(model, await serving_version(pool, model))
+    position, _ = await _place_of(pool, tenant, consumer)
+    return position
+
+
+async def _place_of(pool: Pool, tenant: TenantId, consumer: str) -> tuple[int, int | None]:
+    """Tell how far *consumer* is, and at which event it failed."""
+    async with tenant_transaction(pool, tenant) as connection:
+        cursor = await connection.execute(REACHED, (tenant, consumer))
+        return await cursor.fetchone() or (0, None)
 
 
 async def _behind(

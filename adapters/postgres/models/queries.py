@@ -46,6 +46,13 @@ SELECT set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off
 Records = Sequence[tuple[Any, ...]]  # Any: columns of any type.
 
 
+class Standing(Struct, frozen=True):
+    """A row, and the position of the last event that made it what it is."""
+
+    row: Row
+    position: int
+
+
 class Page(Struct, frozen=True, kw_only=True):
     """Rows in order, the cursor of each, and whether there are more behind and before them."""
 
@@ -119,17 +126,49 @@ async def count_rows(
 
 
 async def get_row(pool: Pool, model: Model, context: Context, key: str) -> Row | None:
+    """Read one row as `find_row` does, and only the row."""
+    found = await find_row(pool, model, context, key)
+    return found.row if found else None
+
+
+async def find_row(pool: Pool, model: Model, context: Context, key: str) -> Standing | None:
     """Read one row; None where the caller's tenant has none of this key.
 
     Raises:
         Forbidden: The caller lacks the permission of the model.
+        Malformed: The key can't be one.
 
     """
     asked = _Asked.of(model, context)
-    of_key = Condition(sql.SQL("{} = %s").format(sql.Identifier(model.key)), (key,))
+    of_key = equal(model.key, key)
+    what = sql.SQL("{}, position").format(_columns(model))
     async with _reading(pool, asked) as (connection, table):
-        records = await _fetch(connection, _select(table, model, [*asked.conditions, of_key]))
-    return row_decoder(shown_type(model.row))(records[0]) if records else None
+        conditions = [*asked.conditions, of_key]
+        records = await _fetch(connection, _select(table, model, conditions, what=what))
+    decode = row_decoder(shown_type(model.row))
+    return Standing(decode(records[0]), records[0][-1]) if records else None
+
+
+async def matching_keys(
+    pool: Pool,
+    model: Model,
+    context: Context,
+    keys: Sequence[str],
+    filter: Filter,  # noqa: A002 - as above.
+) -> frozenset[str]:
+    """Name those of the rows with these keys that *filter* lets through.
+
+    Raises:
+        Forbidden: The caller lacks the permission of the model.
+        Malformed: The filter can't be understood.
+
+    """
+    asked = _Asked.of(model, context, filter)
+    key = sql.Identifier(model.key)
+    named = Condition(sql.SQL("{} = ANY (%s)").format(key), (list(keys),))
+    async with _reading(pool, asked) as (connection, table):
+        query = _select(table, model, [*asked.conditions, named], what=key)
+        return frozenset(key for (key,) in await _fetch(connection, query))
 
 
 class _Asked(Struct, frozen=True, kw_only=True):
@@ -186,11 +225,14 @@ def _select(
     table: str, model: Model, conditions: list[Condition], *, what: sql.Composable | None = None
 ) -> Condition:
     condition = all_of(conditions)
-    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns_of(model.row))
     text = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-        what or columns, sql.Identifier(table), condition.text
+        what or _columns(model), sql.Identifier(table), condition.text
     )
     return Condition(text, condition.values)
+
+
+def _columns(model: Model) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(column.name) for column in columns_of(model.row))
 
 
 def _union(parts: list[Condition], tail: Condition) -> Condition:

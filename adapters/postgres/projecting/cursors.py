@@ -1,7 +1,7 @@
 """Cursors: how far each reader of a log has come. Whoever holds one is the only one to move it."""
 
-from collections.abc import Sequence
-from typing import LiteralString
+from collections.abc import Collection, Sequence
+from typing import Final, LiteralString
 
 import psycopg
 import structlog
@@ -9,33 +9,20 @@ from msgspec import Struct
 
 from adapters.postgres.connections import Asked, Connection
 from adapters.postgres.projecting.folding import Folded
-from adapters.postgres.projecting.news import FoldingFailed
+from adapters.postgres.projecting.news import FORGETTING, FoldingFailed, Records
+from application.codec import event_types
 from application.errors import Unavailable
 from domain.ids import TenantId
 
-# A rebuild that swaps tables holds this lock alone, for as long as the swap takes.
-FENCE: LiteralString = """
-SELECT pg_advisory_xact_lock_shared(hashtextextended('projecting:' || name, 0))
-FROM unnest(%s::text[]) AS name
-"""
-CLAIM: LiteralString = """
-SELECT projection, position, error, ARRAY(
-    SELECT s.position FROM skipped_event AS s
-    WHERE s.tenant_id = c.tenant_id AND s.projection = split_part(c.projection, '@', 1)
-      AND s.position > c.position
-)
-FROM projection_cursor AS c
-WHERE tenant_id = %s AND projection = ANY (%s)
-  AND (failed_position IS NULL OR starts_with(error, 'privacy.')
-       OR starts_with(error, 'projection.unknown_event'))
-FOR UPDATE SKIP LOCKED
+# Fence, cursors, head, and what came since: a rebuild that swaps tables holds the fence alone.
+TAKE: LiteralString = """
+SELECT kind, name, at, told, skipped FROM take_news_v1(%s, %s, %s, %s, %s, %s)
 """
 BEGIN: LiteralString = """
 INSERT INTO projection_cursor (tenant_id, projection, position)
 SELECT %s, name, 0 FROM unnest(%s::text[]) AS name
 ON CONFLICT DO NOTHING RETURNING projection
 """
-HEAD: LiteralString = "SELECT position FROM log_head WHERE tenant_id = %s"
 # A cursor that is not where it was when it was locked has nowhere to go, which its table refuses.
 MOVE: LiteralString = """
 UPDATE projection_cursor AS c
@@ -45,6 +32,12 @@ FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[])
     AS m (name, at, reached, failed, error)
 WHERE c.tenant_id = %s AND c.projection = m.name
 """
+CURSOR: Final = "cursor"
+HEAD: Final = "head"
+EVENT: Final = "event"
+ALONG_MAX: Final = 100
+"""Events that come along with the cursors; more are better read by themselves."""
+
 log = structlog.get_logger()
 
 
@@ -61,6 +54,19 @@ class Cursor(Struct, frozen=True, kw_only=True):
     position: int
     error: str | None
     skipped: frozenset[int] = frozenset()
+
+
+class Claimed(Struct, frozen=True, kw_only=True):
+    """The cursors that were had, the head of the log, and the events that came along.
+
+    Attributes:
+        records: All that are new behind the position that was seen; None: there are more.
+
+    """
+
+    cursors: list[Cursor]
+    head: int
+    records: Records | None
 
 
 class Move(Struct, frozen=True, kw_only=True):
@@ -126,36 +132,48 @@ async def claim(
     connection: Connection, tenant: TenantId, names: Sequence[str]
 ) -> tuple[list[Cursor], int]:
     """Lock the cursors that are free and may go on; return them, and the head."""
-    async with connection.pipeline():
-        asked = await ask_for_cursors(connection, tenant, names)
-    return await claimed_of(connection, tenant, names, asked)
+    asked = await ask_for_cursors(connection, tenant, names)
+    claimed = await claimed_of(connection, tenant, names, asked)
+    return claimed.cursors, claimed.head
 
 
 async def ask_for_cursors(
-    connection: Connection, tenant: TenantId, names: Sequence[str]
-) -> tuple[Asked, Asked]:
-    """Send for the cursors and the head; in a pipeline more can be sent for before they come."""
-    await connection.execute(FENCE, (list(names),))
-    return (
-        await connection.execute(CLAIM, (tenant, list(names))),
-        await connection.execute(HEAD, (tenant,)),
-    )
+    connection: Connection,
+    tenant: TenantId,
+    names: Sequence[str],
+    *,
+    seen: int | None = None,
+    types: Collection[str] = (),
+) -> Asked:
+    """Send for the cursors, the head, and the first events of *types* behind the position *seen*.
+
+    The transaction shows the rows of *tenant* from here on, and does not wait for the disk.
+    """
+    known = list(event_types())
+    given = (tenant, list(names), seen, [*{*types, FORGETTING}], known, ALONG_MAX)
+    return await connection.execute(TAKE, given)
 
 
 async def claimed_of(
-    connection: Connection, tenant: TenantId, names: Sequence[str], asked: tuple[Asked, Asked]
-) -> tuple[list[Cursor], int]:
-    """Take the cursors and the head that were sent for; a cursor that is new begins at 0."""
-    claimed, found = asked
-    rows = await claimed.fetchall()
-    (head,) = await found.fetchone() or (0,)
-    again = (tenant, list(names))
-    if len(rows) < len(names) and await (await connection.execute(BEGIN, again)).fetchall():
-        rows = await (await connection.execute(CLAIM, again)).fetchall()
-    return [
+    connection: Connection, tenant: TenantId, names: Sequence[str], asked: Asked
+) -> Claimed:
+    """Take what was sent for; a cursor that is new begins at 0."""
+    found = await asked.fetchall()
+    # The head is read before the events, so that these are all there are up to it.
+    head = next((at for kind, _, at, *_ in found if kind == HEAD), 0)
+    records = [(at, name, data) for kind, name, at, data, _ in found if kind == EVENT]
+    if sum(kind == CURSOR for kind, *_ in found) < len(names):
+        begun = await connection.execute(BEGIN, (tenant, list(names)))
+        if await begun.fetchall():
+            found = await (await ask_for_cursors(connection, tenant, names)).fetchall()
+    cursors = [
         Cursor(tenant=tenant, name=name, position=at, error=error, skipped=frozenset(skipped))
-        for name, at, error, skipped in rows
-    ], head
+        for kind, name, at, error, skipped in found
+        if kind == CURSOR
+    ]
+    return Claimed(
+        cursors=cursors, head=head, records=records if len(records) < ALONG_MAX else None
+    )
 
 
 async def move(connection: Connection, tenant: TenantId, moves: Sequence[Move]) -> bool:

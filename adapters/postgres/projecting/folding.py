@@ -1,6 +1,7 @@
 """One batch of a read model: the rows that it touches are read, folded and written in bulk."""
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -57,7 +58,12 @@ class _Touched(Struct, frozen=True, kw_only=True):
 
 def stored_names(model: type[ReadModel[Any]]) -> frozenset[str]:  # Any: of any row.
     """Name the events that *model* understands, as the log may hold them."""
-    return frozenset(codec.stored_names(events_of(model)))
+    return _named_in_the_log(events_of(model))
+
+
+@cache
+def _named_in_the_log(events: tuple[type[Event], ...]) -> frozenset[str]:
+    return frozenset(codec.stored_names(events))
 
 
 async def fold_news(

@@ -11,7 +11,7 @@ from typing import Any, Final, LiteralString, TypeAlias
 
 from msgspec import Struct
 
-from adapters.postgres.connections import Asked, Connection
+from adapters.postgres.connections import Connection
 from application import codec
 from application.errors import ApplicationError
 from application.vault import UNKNOWN, Opener, SealBroken, Vault
@@ -89,27 +89,19 @@ async def read_news(
         Unavailable: A key of somebody whom they are about can't be had now.
 
     """
-    asked = await ask_for_news(connection, tenant, after=after, names=names)
-    return await news_of(asked, tenant, until=until, vault=vault)
-
-
-async def ask_for_news(
-    connection: Connection, tenant: TenantId, *, after: int, names: Collection[str]
-) -> Asked:
-    """Send for the next events; in a pipeline more can be sent for before they come."""
     asked = (tenant, after, [*{*names, FORGETTING}], list(codec.event_types()), BATCH_EVENTS)
-    return await connection.execute(NEWS, asked)
+    records = await (await connection.execute(NEWS, asked)).fetchall()
+    return await news_of(records, tenant, until=until, vault=vault)
 
 
-async def news_of(asked: Asked, tenant: TenantId, *, until: int, vault: Vault) -> News:
-    """Take the events that were sent for, up to *until*, decode and open them.
+async def news_of(sent: Records, tenant: TenantId, *, until: int, vault: Vault) -> News:
+    """Decode and open the next events, up to *until*; a full batch says how far it goes.
 
     Raises:
         Unavailable: A key of somebody whom they are about can't be had now.
 
     """
-    sent = await asked.fetchall()
-    records: Records = [record for record in sent if record[0] <= until]
+    records = [record for record in sent if record[0] <= until]
     is_full = len(records) == len(sent) == BATCH_EVENTS
     reached = records[-1][0] if is_full else until
     cut = next((n for n, (_, name, _) in enumerate(records) if name == FORGETTING), None)

@@ -14,7 +14,12 @@ import psycopg
 import structlog
 
 from adapters.metrics.figures import note_batch, note_fold, note_write
-from adapters.postgres.connections import Connection, Pool, tenant_pipeline, tenant_transaction
+from adapters.postgres.connections import (
+    Connection,
+    Pool,
+    tenant_transaction,
+    transaction_pipeline,
+)
 from adapters.postgres.models.rows import Table, table_of
 from adapters.postgres.models.versions import consumer_of
 from adapters.postgres.projecting.consumers import Consumer
@@ -35,7 +40,7 @@ from adapters.postgres.projecting.folding import (
     stored_names,
 )
 from adapters.postgres.projecting.lookout import Lookout
-from adapters.postgres.projecting.news import BATCH_EVENTS, News, ask_for_news, concerns, news_of
+from adapters.postgres.projecting.news import BATCH_EVENTS, News, concerns, news_of, read_news
 from adapters.postgres.subject_keys import DestroyKeys
 from application import codec
 from application.errors import Unavailable
@@ -61,16 +66,19 @@ class _Crew:
         self.tables: dict[str, Table] = {consumer_of(m): table_of(m) for m in models}
         self.others: dict[str, Consumer] = {each.name: each for each in consumers}
         self.names = (*self.tables, *self.others)
+        self._types: dict[tuple[str, ...], frozenset[str]] = {}
 
     def types(self, names: Iterable[str]) -> frozenset[str]:
         """Name the events, as they are stored, that any of these reads."""
-        found: set[str] = set()
-        for name in names:
-            if name in self.tables:
-                found |= stored_names(self.tables[name].model)
-            else:
-                found |= set(self.others[name].types or codec.event_types())
-        return frozenset(found)
+        asked = tuple(names)
+        if asked not in self._types:
+            self._types[asked] = frozenset().union(*map(self._read_by, asked))
+        return self._types[asked]
+
+    def _read_by(self, name: str) -> Iterable[str]:
+        if name in self.tables:
+            return stored_names(self.tables[name].model)
+        return self.others[name].types or codec.event_types()
 
 
 class Projector:
@@ -188,24 +196,31 @@ class Projector:
         crew = self._crew(tenant)
         if len(names) == 1 and names[0] in crew.others:
             return await self._consume(tenant, crew.others[names[0]]), []
-        async with tenant_pipeline(self._pool, tenant) as connection:
-            claimed = await ask_for_cursors(connection, tenant, names)
-            guess = self._lookout.head_of(tenant)
-            if guess is not None:  # Most often what is behind it is news, and comes along.
-                types = crew.types(names)
-                asked = await ask_for_news(connection, tenant, after=guess, names=types)
-            cursors, head = await claimed_of(connection, tenant, names, claimed)
+        guess = self._lookout.head_of(tenant)  # Most often what is behind it is news.
+        async with transaction_pipeline(self._pool) as connection:
+            asked = await ask_for_cursors(
+                connection, tenant, names, seen=guess, types=crew.types(names)
+            )
+            claimed = await claimed_of(connection, tenant, names, asked)
+            cursors, head = claimed.cursors, claimed.head
             self._lookout.saw(tenant, head, max((c.position for c in cursors), default=head))
             behind = [cursor for cursor in cursors if cursor.position < head]
             if not behind:
                 return False, []
             together, apart = _grouped(behind)
             after = min(cursor.position for cursor in together)
-            if after != guess:
-                types = crew.types(cursor.name for cursor in together)
-                asked = await ask_for_news(connection, tenant, after=after, names=types)
             until = head if most == BATCH_EVENTS else min(head, after + most)
-            news = await news_of(asked, tenant, until=until, vault=self._vault)
+            if after == guess and claimed.records is not None:
+                news = await news_of(claimed.records, tenant, until=until, vault=self._vault)
+            else:
+                news = await read_news(
+                    connection,
+                    tenant,
+                    after=after,
+                    until=until,
+                    names=crew.types(cursor.name for cursor in together),
+                    vault=self._vault,
+                )
             note_batch(len(news.items))
             moves, called = await self._take(connection, crew, together, news)
             began = perf_counter()
