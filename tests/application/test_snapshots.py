@@ -26,8 +26,8 @@ WITHOUT_SNAPSHOTS = {
     "domain.invoicing.Number",  # As above, in one of two events that JSON can't tell apart.
 }
 WITH_SNAPSHOTS = {
-    "domain.access.ApiKey",
-    "domain.access.EmailClaim",
+    "domain.access.people.ApiKey",
+    "domain.access.people.EmailClaim",
     "domain.imports.batches.HeaderBook",
     "domain.imports.batches.ImportBatch",
     "domain.invoicing.Series",

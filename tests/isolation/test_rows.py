@@ -92,7 +92,11 @@ def test_a_tenant_sees_its_own_row_of_every_table(owner: Connection, each: Rows)
     assert unreadable == set()
 
 
-@pytest.mark.parametrize("who", [OURS, None, "", THEIRS.upper()[:-1] + "0"])
+@pytest.mark.parametrize(
+    "who",
+    [OURS, None, "", THEIRS.upper()[:-1] + "0"],
+    ids=["another", "nobody", "nothing", "one like it"],
+)
 def test_another_tenants_rows_are_not_there(owner: Connection, each: Rows, who: str | None) -> None:
     with acting(owner, who):
         for table, row in each:
@@ -101,7 +105,9 @@ def test_another_tenants_rows_are_not_there(owner: Connection, each: Rows, who: 
             assert count(owner, table, "ctid IS NOT NULL") == 0, table.name
 
 
-@pytest.mark.parametrize("who", ["x", "00", f"{THEIRS}' OR true --"])
+@pytest.mark.parametrize(
+    "who", ["x", "00", f"{THEIRS}' OR true --"], ids=["a letter", "digits", "an injection"]
+)
 def test_what_is_no_tenant_is_an_error_and_not_everyone(
     owner: Connection, each: Rows, who: str
 ) -> None:

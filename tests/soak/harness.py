@@ -24,7 +24,7 @@ from tests.soak.judging import Behind, behind, heads, judge
 from tests.soak.processes import DONE, KILLED, Processes, Projectors, Rebuilds
 from tests.soak.reactions import NoteLeftFile
 from tests.soak.servers import servers
-from tests.soak.stories import STORIES
+from tests.soak.stories import STORIES, an_endpoint_is_registered
 from tests.soak.writing import CLIENTS, Writer
 
 PROJECTORS: Final = 3
@@ -134,7 +134,8 @@ async def _for(seconds: float, *work: Coroutine[None, None, None]) -> None:
 
 
 async def _write(writer: Writer) -> None:
-    """Tell stories, some at a time."""
+    """Tell stories, some at a time. One endpoint is there from the start, or none may ever be."""
+    await an_endpoint_is_registered(writer, writer.tenants[0])
 
     async def client(chance: Random) -> None:
         while True:
