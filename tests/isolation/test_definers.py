@@ -81,7 +81,7 @@ GIVES: Final[Mapping[str, Gives]] = {
         why="Closes the log that it is given, and answers where it ends.",
     ),
     "search_keys_v1": Gives(
-        call=f"search_keys_v1('{table_name(Invoices)}', 'invoice', '{{%}}', 9)",
+        call=f"search_keys_v1('{table_name(Invoices)}', 'invoice', '{{%}}', 9999)",
         of_others=NONE,
         why="LIKE is not leakproof. It finds keys of the tenant of the transaction alone.",
     ),
@@ -90,18 +90,22 @@ GIVES: Final[Mapping[str, Gives]] = {
         call="anchor_heads_v1()", of_others=BYTES, why="An anchor signs the hash of every log."
     ),
     "lagging_v1": Gives(
-        call="lagging_v1('{c}', '{c}', 9)", of_others=IDS, why="/health: whose log is behind."
+        call="lagging_v1('{c}', '{c}', 9999)", of_others=IDS, why="/health: whose log is behind."
     ),
     "lagging_v2": Gives(
-        call="lagging_v2('{c}', '{c}', 9)", of_others=IDS, why="The projector: whose log is behind."
+        call="lagging_v2('{c}', '{c}', 9999)",
+        of_others=IDS,
+        why="The projector: whose log is behind.",
     ),
     "stopped_v1": Gives(
-        call=f"stopped_v1(array(SELECT '{MARK}-' || n FROM generate_series(0, 1) AS n), 9)",
+        call=f"stopped_v1(array(SELECT '{MARK}-' || n FROM generate_series(0, 1) AS n), 9999)",
         of_others=IDS,
         why="The projector: whose readers may go on.",
     ),
     "standing_v1": Gives(
-        call="standing_v1('{c}', '{c}', 9)", of_others=IDS, why="Metrics: who is behind longest."
+        call="standing_v1('{c}', '{c}', 9999)",
+        of_others=IDS,
+        why="Metrics: who is behind longest.",
     ),
     "cursors_v1": Gives(
         call="cursors_v1()", of_others=NAMES, why="Operators: each reader, and why it stands still."
@@ -122,7 +126,7 @@ GIVES: Final[Mapping[str, Gives]] = {
         call="webhook_figures_v1()", of_others=FIGURES, why="Metrics: how webhooks are."
     ),
     "due_webhooks_v1": Gives(
-        call="due_webhooks_v1(NULL, 9)", of_others=NAMES, why="Whose endpoint is sent to next."
+        call="due_webhooks_v1(NULL, 9999)", of_others=NAMES, why="Whose endpoint is sent to next."
     ),
     "unended_jobs_v2": Gives(
         call="unended_jobs_v2()", of_others=NAMES, why="Which jobs to queue again."
@@ -140,17 +144,17 @@ GIVES: Final[Mapping[str, Gives]] = {
         call="expire_keys_v2('99 years')", of_others=FIGURES, why="Lets old keys go."
     ),
     "subject_keys_to_wrap_v1": Gives(
-        call=f"subject_keys_to_wrap_v1('m', '{NOBODY}', '', -1, 9)",
+        call=f"subject_keys_to_wrap_v1('m', '{NOBODY}', '', -1, 9999)",
         of_others=BYTES,
         why="Rotating the master key wraps all of them.",
     ),
     "subject_keys_wrapped_by_v1": Gives(
-        call=f"subject_keys_wrapped_by_v1('{MARK}-0', 9)",
+        call=f"subject_keys_wrapped_by_v1('{MARK}-0', 9999)",
         of_others=BYTES,
         why="Before a process wraps, it sees by some that it has the right master key.",
     ),
     "credential_keys_to_wrap_v1": Gives(
-        call=f"credential_keys_to_wrap_v1('m', '{NOBODY}', 9)",
+        call=f"credential_keys_to_wrap_v1('m', '{NOBODY}', 9999)",
         of_others=BYTES,
         why="As above, of the keys that seal credentials.",
     ),
@@ -246,7 +250,7 @@ def test_a_search_finds_the_rows_of_the_tenant_that_is_set(owner: Connection) ->
     ]
     assert len(searched) > 1
     for table in searched:
-        asked = "SELECT search_keys_v1(%s, %s, '{%%}', 9)"
+        asked = "SELECT search_keys_v1(%s, %s, '{%%}', 9999)"
         for who, expected in ((OURS, 0), (None, 0), (THEIRS, 1)):
             with acting(owner, who):
                 found = owner.execute(asked, (table.name, SEARCH)).fetchall()

@@ -317,6 +317,9 @@ class Breaking:
     def flush(self) -> int:
         return 0
 
+    def is_busy(self) -> bool:
+        return True
+
     def consume_input(self) -> None:
         self._socket.close()
         asyncio.get_running_loop().call_soon(self._next_one)
