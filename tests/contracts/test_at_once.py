@@ -20,6 +20,10 @@ from tests.faults.server import server
 
 ONE, TWO = TenantId(str(uuid4())), TenantId(str(uuid4()))
 CONNECTIONS = 4
+SLEEPING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE state = 'active' AND query LIKE '%pg_sleep(9)%' AND pid <> pg_backend_pid()
+"""
 END_ALL = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -151,6 +155,9 @@ async def test_connections_that_were_ended_are_told_and_replaced(
     slow = asyncio.create_task(ask_at_once(pool, [Query(ONE, b"SELECT pg_sleep(9)")]))
     await seen(pool, TWO)
     with psycopg.connect(database.admin_database_url, autocommit=True) as admin:
+        async with asyncio.timeout(5):
+            while admin.execute(SLEEPING).fetchone() == (0,):  # noqa: ASYNC110 - nobody tells.
+                await asyncio.sleep(0.01)
         admin.execute(END_ALL)
     with pytest.raises(Unavailable) as error:
         await slow
