@@ -3,7 +3,6 @@
 They come from ASIENTO_MASTER_KEYS, or from a file that is made once. The first is the current.
 """
 
-import os
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
@@ -18,13 +17,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.embedded.files import write_private
 from adapters.private import made_once
+from adapters.sealing import seal, unseal
 from adapters.settings import Settings
 from application.errors import Malformed, Unavailable
 
 FILE: Final = "master-keys"
 IN_FILE: Final = f"the file {FILE} under ASIENTO_DATA"
 KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
 ID_LENGTH_MAX: Final = 64
 SET: Final = "ASIENTO_MASTER_KEYS"
 
@@ -73,8 +72,8 @@ class Keyring:
 
     def wrap(self, key: bytes, about: bytes) -> tuple[str, bytes]:
         """Return the id of the current master key, and *key* wrapped by it."""
-        master, nonce = self.current, os.urandom(NONCE_BYTES)
-        return master, nonce + AESGCM(self._keys[master]).encrypt(nonce, key, about)
+        master = self.current
+        return master, seal(AESGCM(self._keys[master]), key, about)
 
     def unwrap(self, master: str, wrapped: bytes, about: bytes) -> bytes:
         """Return the key that ``wrap`` was given.
@@ -112,8 +111,7 @@ class Keyring:
         if master not in self._keys:
             return None
         try:
-            cipher = AESGCM(self._keys[master])
-            return cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], about)
+            return unseal(AESGCM(self._keys[master]), wrapped, about)
         except (InvalidTag, ValueError):  # The latter for what is too short to be a nonce.
             return None
 

@@ -1,6 +1,7 @@
 """Roles as the world may call them: those that every tenant has, and what a caller may give."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
@@ -33,7 +34,8 @@ G = TypeVar(
 )
 
 
-def standard_roles(readable: Iterable[str]) -> Standard:
+@cache
+def standard_roles(readable: frozenset[str]) -> Standard:
     """Name the roles that every tenant has, of all commands there are, and what is *readable*."""
     reading = {*readable, READ_LOG}
     owner = owner_permissions(reading)

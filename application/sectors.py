@@ -117,13 +117,7 @@ def find_template(name: str) -> SectorTemplate:
 async def diff(bus: Bus, context: Context, template: SectorTemplate) -> TemplateDiff:
     """Say what a template would change."""
     decided = await _decided(bus, context, template)
-    changes = tuple(change for change, _ in _plan(template, decided))
-    return TemplateDiff(
-        template=template.name,
-        version=template.version,
-        applied_version=decided.version,
-        changes=changes,
-    )
+    return _told(template, decided, _plan(template, decided))
 
 
 async def apply(bus: Bus, context: Context, template: SectorTemplate) -> TemplateDiff:
@@ -138,13 +132,7 @@ async def apply(bus: Bus, context: Context, template: SectorTemplate) -> Templat
     authorise(note, context)
     decided = await _decided(bus, context, template)
     plan = list(_plan(template, decided))
-    found = TemplateDiff(
-        template=template.name,
-        version=template.version,
-        applied_version=decided.version,
-        changes=tuple(change for change, _ in plan),
-        dry_run=False,
-    )
+    found = replace(_told(template, decided, plan), dry_run=False)
     if decided.version >= template.version:
         return found
     commands = [command for change, command in plan if change.action == "apply"]
@@ -154,6 +142,17 @@ async def apply(bus: Bus, context: Context, template: SectorTemplate) -> Templat
     )
     made = [each.position for each in answers if isinstance(each, Outcome)]
     return replace(found, position=max(made))
+
+
+def _told(
+    template: SectorTemplate, decided: _Decided, plan: Iterable[tuple[Change, Command]]
+) -> TemplateDiff:
+    return TemplateDiff(
+        template=template.name,
+        version=template.version,
+        applied_version=decided.version,
+        changes=tuple(change for change, _ in plan),
+    )
 
 
 async def _decided(bus: Bus, context: Context, template: SectorTemplate) -> _Decided:
@@ -175,7 +174,7 @@ def _listed(step: Step) -> ListedStep:
         for name, value in msgspec.structs.asdict(step.command).items()
         if name not in found_fields(kind)
     }
-    said = msgspec.json.decode(msgspec.json.encode(given), type=dict[str, object])
+    said = {name: _as_json(value) for name, value in given.items()}
     return ListedStep(command=kind.__name__, given=said, since=step.since)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, NewType, TypeAlias
 from zoneinfo import available_timezones
 
 from msgspec import Meta
+from msgspec.structs import replace
 from stdnum.ec import ruc
 from stdnum.es import nif
 
@@ -24,6 +25,7 @@ from domain.kernel import (
     Refused,
     State,
     Subject,
+    Value,
 )
 from domain.money import CurrencyCode
 
@@ -34,7 +36,7 @@ TaxIdCheck: TypeAlias = Literal["passed", "failed"]
 OWN: Final = ProfileId("own")
 """The one profile in the log of a company. Its legal name and tax id may be those of a person."""
 
-LEAP_YEAR: Final = 2024
+COMMON_YEAR: Final = 2023
 
 LegalName = Annotated[str, Meta(min_length=1, max_length=200)]
 TaxIdText = Annotated[str, Meta(min_length=1, max_length=30)]
@@ -64,6 +66,11 @@ class ProfileChanged(Event):
     locale: str | None = None
     fiscal_year_start: str | None = None
 
+    @property
+    def changes(self) -> dict[str, Any]:  # Any: fields of any type.
+        """Name what changed, and what it is now."""
+        return {name: value for name, value in _given(self).items() if name != "profile"}
+
 
 class Profile(State):
     legal_name: Personal[str] | None = None
@@ -76,16 +83,7 @@ class Profile(State):
     fiscal_year_start: str | None = None
 
     def evolve(self, event: ProfileChanged) -> "Profile":
-        return Profile(
-            legal_name=_latest(event.legal_name, self.legal_name),
-            tax_id=_latest(event.tax_id, self.tax_id),
-            tax_id_check=event.tax_id_check or self.tax_id_check,
-            country=event.country or self.country,
-            currency=event.currency or self.currency,
-            time_zone=event.time_zone or self.time_zone,
-            locale=event.locale or self.locale,
-            fiscal_year_start=event.fiscal_year_start or self.fiscal_year_start,
-        )
+        return replace(self, **event.changes)
 
     @classmethod
     def own(cls) -> Boundary["Profile"]:
@@ -119,14 +117,10 @@ class ChangeProfile(Command):
                 f"No year begins on {self.fiscal_year_start}.",
                 hint="Give month and day of a day that every year has, such as 01-01.",
             )
-        given = self._given() | self._tax_id(profile)
+        given = _given(self) | self._tax_id(profile)
         changed = {name: new for name, new in given.items() if new != getattr(profile, name)}
         if changed:
             yield ProfileChanged(profile=OWN, **changed)
-
-    def _given(self) -> dict[str, Any]:  # Any: fields of any type.
-        given = {name: getattr(self, name) for name in self.__struct_fields__}
-        return {name: value for name, value in given.items() if value is not None}
 
     def _tax_id(self, profile: Profile) -> dict[str, Any]:  # Any: as above.
         """Check the tax id by the law of its country, whichever of the two is new."""
@@ -152,8 +146,10 @@ class ChangeProfile(Command):
         return {"tax_id": nif.compact(tax_id), "tax_id_check": "passed"}
 
 
-def _latest(given: str | None, before: str | None) -> str | None:
-    return before if given is None else given
+def _given(value: Value) -> dict[str, Any]:  # Any: as above.
+    """Name the fields that are not left out."""
+    given = {name: getattr(value, name) for name in value.__struct_fields__}
+    return {name: each for name, each in given.items() if each is not None}
 
 
 @cache
@@ -165,7 +161,7 @@ def _is_day(text: str) -> bool:
     """Tell whether each year has the day: the 29th of February is none."""
     month, _, day = text.partition("-")
     try:
-        date(LEAP_YEAR - 1, int(month), int(day))
+        date(COMMON_YEAR, int(month), int(day))
     except ValueError:
         return False
     return True

@@ -147,6 +147,7 @@ def read_models() -> dict[str, type[ReadModel[Any]]]:  # Any: of any row.
     return {model.name: model for model in sorted(found, key=lambda model: model.name)}
 
 
+@cache
 def readable() -> frozenset[str]:
     """Name the permissions by which public read models are read."""
     return frozenset(model.permission for model in read_models().values() if model.public)

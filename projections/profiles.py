@@ -2,6 +2,8 @@
 
 from typing import Literal, TypeAlias
 
+from msgspec.structs import replace
+
 from domain.profiles import Country, ProfileChanged, ProfileId, TaxIdCheck
 from projections.kernel import ReadModel, Row, derived
 
@@ -35,15 +37,4 @@ class Profiles(ReadModel[ProfileRow]):
 
     @staticmethod
     def apply(row: ProfileRow | None, event: ProfileChanged) -> ProfileRow | None:
-        row = row or ProfileRow(profile=event.profile)
-        return ProfileRow(
-            profile=event.profile,
-            legal_name=row.legal_name if event.legal_name is None else event.legal_name,
-            tax_id=row.tax_id if event.tax_id is None else event.tax_id,
-            tax_id_check=event.tax_id_check or row.tax_id_check,
-            country=event.country or row.country,
-            currency=event.currency or row.currency,
-            time_zone=event.time_zone or row.time_zone,
-            locale=event.locale or row.locale,
-            fiscal_year_start=event.fiscal_year_start or row.fiscal_year_start,
-        )
+        return replace(row or ProfileRow(profile=event.profile), **event.changes)

@@ -78,6 +78,16 @@ def derived(exposed: Exposed) -> Callable[..., Result]:
     return call
 
 
+def run_for(slug: str, command: type[Command], **given: object) -> Result:
+    """Run a command for a company, and show what it made."""
+
+    async def work(runtime: Runtime) -> Outcome:
+        owner = await find_tenant(runtime, slug)
+        return await runtime.bus.execute(build(command, given, runtime.clock), operator(owner))
+
+    return outcome_shown(with_runtime(work))
+
+
 def outcome_shown(outcome: Outcome, secret: str | None = None) -> Result:
     """Show what a command made."""
     events = [{"type": name, "position": position} for name, position in outcome.events]

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from adapters.access.door import door_of
 from adapters.access.passwords import hash_password
-from adapters.cli.derived import outcome_shown
+from adapters.cli.derived import run_for
 from adapters.cli.options import TenantOption
 from adapters.cli.output import Result, Table
 from adapters.cli.session import find_tenant, operator, with_runtime
@@ -90,12 +90,12 @@ def list_all(*, tenant: TenantOption) -> Result:
 
 def change(user: str, /, *, role: RolesOption, tenant: TenantOption) -> Result:
     """Give a member these roles, and no others."""
-    return _done(ChangeMemberRoles, tenant, user=user, roles=role)
+    return run_for(tenant, ChangeMemberRoles, user=user, roles=role)
 
 
 def remove(user: str, /, *, tenant: TenantOption) -> Result:
     """Let a person act for the company no longer."""
-    return _done(RemoveMember, tenant, user=user)
+    return run_for(tenant, RemoveMember, user=user)
 
 
 def roles(*, tenant: TenantOption) -> Result:
@@ -112,12 +112,12 @@ def roles(*, tenant: TenantOption) -> Result:
 
 def define(name: str, /, *, permission: PermissionsOption, tenant: TenantOption) -> Result:
     """Name a set of permissions that members can be given."""
-    return _done(DefineRole, tenant, name=name, permissions=permission)
+    return run_for(tenant, DefineRole, name=name, permissions=permission)
 
 
 def retire(role: str, /, *, tenant: TenantOption) -> Result:
     """Take a role from all who have it, for ever."""
-    return _done(RetireRole, tenant, role=role)
+    return run_for(tenant, RetireRole, role=role)
 
 
 def _standard() -> list[RoleRow]:
@@ -167,10 +167,3 @@ async def _execute(
     runtime: Runtime, owner: TenantId, command: type[Command], given: Mapping[str, object]
 ) -> Outcome:
     return await runtime.bus.execute(build(command, given, runtime.clock), operator(owner))
-
-
-def _done(command: type[Command], slug: str, **given: object) -> Result:
-    async def work(runtime: Runtime) -> Outcome:
-        return await _execute(runtime, await find_tenant(runtime, slug), command, given)
-
-    return outcome_shown(with_runtime(work))

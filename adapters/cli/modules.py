@@ -4,15 +4,13 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 
-from adapters.cli.derived import outcome_shown
+from adapters.cli.derived import run_for
 from adapters.cli.options import TenantOption, read_object
 from adapters.cli.output import Result, Table
 from adapters.cli.session import find_tenant, operator, with_runtime
 from adapters.modules import read_catalogue
 from adapters.runtime import Runtime
-from application.kernel import Outcome, build
 from application.modules import ListedModule
-from domain.kernel import Command
 from domain.modules import ConfigureModule, DisableModule, EnableModule
 
 SET: TypeAlias = Annotated[
@@ -49,22 +47,14 @@ def list_all(*, tenant: TenantOption) -> Result:
 
 def enable(module: str, /, *, tenant: TenantOption) -> Result:
     """Switch a module on."""
-    return _done(EnableModule, tenant, module=module)
+    return run_for(tenant, EnableModule, module=module)
 
 
 def disable(module: str, /, *, tenant: TenantOption) -> Result:
     """Switch a module off: its commands are refused, its data are read as before."""
-    return _done(DisableModule, tenant, module=module)
+    return run_for(tenant, DisableModule, module=module)
 
 
 def configure(module: str, /, *, settings: SET, tenant: TenantOption) -> Result:
     """Change settings of a module. `asiento module list` shows what there is to set."""
-    return _done(ConfigureModule, tenant, module=module, settings=read_object(settings))
-
-
-def _done(command: type[Command], slug: str, **given: object) -> Result:
-    async def work(runtime: Runtime) -> Outcome:
-        owner = await find_tenant(runtime, slug)
-        return await runtime.bus.execute(build(command, given, runtime.clock), operator(owner))
-
-    return outcome_shown(with_runtime(work))
+    return run_for(tenant, ConfigureModule, module=module, settings=read_object(settings))

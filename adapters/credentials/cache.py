@@ -3,7 +3,6 @@
 Redis may be away: then each process asks for its own, and nothing else is lost.
 """
 
-import os
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
@@ -15,7 +14,8 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from adapters.credentials.safe import NONCE_BYTES, PostgresSafe
+from adapters.credentials.safe import PostgresSafe
+from adapters.sealing import seal, unseal
 from application.credentials import AccessToken
 from domain.ids import TenantId
 
@@ -61,9 +61,8 @@ class TokenCache:
         if not isinstance(sealed, bytes):
             return None
         key = await self._safe.key_of(wanted.tenant)
-        nonce, hidden = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
         try:
-            plain = key.tokens.decrypt(nonce, hidden, wanted.binding)
+            plain = unseal(key.tokens, sealed, wanted.binding)
         except (InvalidTag, ValueError):
             return None  # Of a key that is no more: another is asked for.
         kept = msgspec.json.decode(plain, type=_Kept)
@@ -76,7 +75,6 @@ class TokenCache:
             return
         key = await self._safe.key_of(wanted.tenant)
         plain = msgspec.json.encode(_Kept(token.text, token.expires_at, token.kind))
-        nonce = os.urandom(NONCE_BYTES)
-        sealed = nonce + key.tokens.encrypt(nonce, plain, wanted.binding)
+        sealed = seal(key.tokens, plain, wanted.binding)
         with suppress(RedisError, OSError):
             await self._redis.set(wanted.key, sealed, px=milliseconds)

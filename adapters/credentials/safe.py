@@ -4,23 +4,21 @@ A row is written before the event that refers to it. Between the two it is idle:
 log settles it, and what nobody ever refers to goes.
 """
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, LiteralString
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from adapters.credentials.keys import DataKey, DataKeys
 from adapters.credentials.reaching import check_address
 from adapters.postgres.connections import Pool, tenant_transaction
+from adapters.sealing import seal, unseal
 from application.errors import ApplicationError, Malformed, NotFound
 from application.webhooks import Reach
 from domain.ids import SYSTEM_TENANT, TenantId
 
-NONCE_BYTES: Final = 12
 TRIES_MAX: Final = 3
 IDLE_SECONDS: Final = 3_600.0
 """How long the event of a row may be on its way. Commands give up after seconds."""
@@ -106,7 +104,7 @@ class PostgresSafe:
         place = Place(tenant, credential, secret_id)
         for _ in range(TRIES_MAX):
             key = await self._keys.find(tenant)
-            sealed = _seal(key.seals, secret, place.binding(0))
+            sealed = seal(key.seals, secret.encode(), place.binding(0))
             row = (tenant, secret_id, credential, sealed, expires_at, tenant, key.id)
             async with tenant_transaction(self._pool, tenant) as connection:
                 if (await connection.execute(PUT, row)).rowcount:
@@ -138,8 +136,7 @@ class PostgresSafe:
         key_id, renewal, sealed = row
         key = await self._keys.find(place.tenant, key_id)
         try:
-            nonce, hidden = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-            text = key.seals.decrypt(nonce, hidden, place.binding(renewal)).decode()
+            text = unseal(key.seals, sealed, place.binding(renewal)).decode()
         except (InvalidTag, ValueError):
             raise SealBroken(
                 "credentials.seal_broken",
@@ -156,7 +153,7 @@ class PostgresSafe:
 
         """
         key = await self._keys.find(place.tenant)
-        sealed = _seal(key.seals, text, place.binding(former.renewal + 1))
+        sealed = seal(key.seals, text.encode(), place.binding(former.renewal + 1))
         row = (sealed, place.tenant, place.secret_id, former.renewal, key.id)
         async with tenant_transaction(self._pool, place.tenant) as connection:
             return (await connection.execute(RENEW, row)).rowcount == 1
@@ -209,8 +206,3 @@ async def count_secrets(pool: Pool, soon_days: int) -> Figures:
     async with tenant_transaction(pool, SYSTEM_TENANT) as connection:
         row = await (await connection.execute(FIGURES, (soon_days,))).fetchone()
     return Figures(*(row or (0, 0, 0)))
-
-
-def _seal(cipher: AESGCM, text: str, about: bytes) -> bytes:
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + cipher.encrypt(nonce, text.encode(), about)

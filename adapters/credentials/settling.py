@@ -7,8 +7,7 @@ from typing import Final, LiteralString, get_args
 
 from adapters.postgres.connections import Connection
 from adapters.postgres.projecting.folding import Folded
-from adapters.postgres.projecting.taking import take
-from application.codec import decode_data
+from adapters.postgres.projecting.taking import follow
 from domain.credentials import (
     CredentialRevoked,
     CredentialRotated,
@@ -16,6 +15,7 @@ from domain.credentials import (
     Versioned,
 )
 from domain.ids import TenantId
+from domain.kernel import Event
 
 CONSUMER: Final = "credentials.secrets"
 SETTLE: LiteralString = """
@@ -36,12 +36,11 @@ class Secrets:
     async def __call__(
         self, connection: Connection, tenant: TenantId, after: int, head: int
     ) -> Folded:
-        taken = await take(connection, tenant, self.types, after=after, head=head)
-        for position, kind, data, _ in taken.records:
-            event = decode_data(kind, data, position)
+        async def act(event: Event, _position: int) -> None:
             assert isinstance(event, Versioned), "It is asked for by type."
             await _follow(connection, tenant, event)
-        return Folded(position=taken.reached, events=len(taken.records))
+
+        return await follow(connection, tenant, self.types, act, after=after, head=head)
 
 
 async def _follow(connection: Connection, tenant: TenantId, event: Versioned) -> None:

@@ -169,7 +169,7 @@ class Tokens:
             return None
         left = (token.expires_at - self._clock.now()).total_seconds()
         # What it had in all is known to who got it; a tenth of what is left is on the safe side.
-        good = left - min(left * SPARE_PART, SPARE_SECONDS_MAX)
+        good = _given_out(left)
         if good <= 0:
             return None
         self._keep_near(wanted, token, good)
@@ -198,7 +198,7 @@ class Tokens:
             expires_at=asked_at + timedelta(seconds=granted.seconds),
             kind=granted.token_type,
         )
-        good = granted.seconds - min(granted.seconds * SPARE_PART, SPARE_SECONDS_MAX)
+        good = _given_out(granted.seconds)
         wanted = _wanted(context.tenant, name, credential, scopes)
         self._keep_near(wanted, token, good)
         await self._cache.keep(wanted, token, good)
@@ -224,6 +224,11 @@ class Tokens:
         self._near.move_to_end(wanted)
         while len(self._near) > KEPT_MAX:
             self._near.popitem(last=False)
+
+
+def _given_out(seconds: float) -> float:
+    """Say for how long a token is given out that is good for so long."""
+    return seconds - min(seconds * SPARE_PART, SPARE_SECONDS_MAX)
 
 
 def _wanted(

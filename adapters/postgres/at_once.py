@@ -9,7 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import count
-from typing import Final, LiteralString
+from typing import Final
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -22,7 +22,7 @@ from psycopg.pq.abc import PGconn, PGresult
 from adapters.postgres.connections import Connection, Pool, lend, statement_milliseconds
 from domain.ids import TenantId
 
-SEE: LiteralString = """
+SEE: Final = b"""
 SELECT set_config('app.tenant_id', $1, true), set_config('statement_timeout', $2, true)
 """
 NAMES_MAX: Final = 500
@@ -92,7 +92,7 @@ def _send(connection: Connection, queries: Sequence[Query]) -> list[int]:
     _prepared.setdefault(connection, set())
     for query in queries:
         if query.tenant != seen:
-            at += _send_one(connection, SEE.encode(), [query.tenant.encode(), milliseconds])
+            at += _send_one(connection, SEE, [query.tenant.encode(), milliseconds])
             seen = query.tenant
         at += _send_one(connection, query.text, query.parameters)
         kept.append(at - 1)

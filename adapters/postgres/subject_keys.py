@@ -18,10 +18,10 @@ from adapters.postgres.connections import Connection, Pool, tenant_transaction
 from adapters.postgres.models.versions import read_consumer
 from adapters.postgres.projecting.building.keeping import empty_former
 from adapters.postgres.projecting.folding import Folded
-from adapters.postgres.projecting.taking import take
-from application.codec import decode_data
+from adapters.postgres.projecting.taking import follow
 from application.ports import SubjectKey
 from domain.ids import SYSTEM_TENANT, TenantId
+from domain.kernel import Event
 from domain.privacy import SubjectForgotten
 
 DESTROYER: Final = "privacy.destroy_keys"
@@ -200,15 +200,16 @@ class DestroyKeys:
         self, connection: Connection, tenant: TenantId, after: int, head: int
     ) -> Folded:
         """Destroy them. Again does no harm."""
-        taken = await take(connection, tenant, self.types, after=after, head=head)
-        for position, kind, data, _ in taken.records:
-            event = decode_data(kind, data, position)
+
+        async def act(event: Event, position: int) -> None:
             assert isinstance(event, SubjectForgotten), "It is asked for by type."
             gone = await connection.execute(DESTROY, (tenant, event.subject, event.generation))
             log.info("privacy.keys_destroyed", tenant=tenant, position=position, keys=gone.rowcount)
-        if taken.records:
+
+        done = await follow(connection, tenant, self.types, act, after=after, head=head)
+        if done.events:
             await empty_former(connection, at_once=True)
-        return Folded(position=taken.reached, events=len(taken.records))
+        return done
 
 
 async def wrap_again(pool: Pool, keyring: Keyring, on_progress: Callable[[int], None]) -> int:

@@ -7,10 +7,10 @@ from typing import Final, LiteralString, get_args
 
 from adapters.postgres.connections import Connection
 from adapters.postgres.projecting.folding import Folded
-from adapters.postgres.projecting.taking import take
-from application.codec import decode_data
+from adapters.postgres.projecting.taking import follow
 from application.webhooks import family
 from domain.ids import TenantId
+from domain.kernel import Event
 from domain.webhooks import (
     WebhookChanged,
     WebhookEvent,
@@ -66,12 +66,11 @@ class Endpoints:
     async def __call__(
         self, connection: Connection, tenant: TenantId, after: int, head: int
     ) -> Folded:
-        taken = await take(connection, tenant, self.types, after=after, head=head)
-        for position, kind, data, _ in taken.records:
-            event = decode_data(kind, data, position)
+        async def act(event: Event, position: int) -> None:
             assert isinstance(event, WebhookEvent), "It is asked for by type."
             await _follow(connection, tenant, event, position)
-        return Folded(position=taken.reached, events=len(taken.records))
+
+        return await follow(connection, tenant, self.types, act, after=after, head=head)
 
 
 async def _follow(

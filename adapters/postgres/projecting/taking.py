@@ -1,12 +1,15 @@
 """What comes next in a log for a consumer that is no read model: the events of its kinds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, LiteralString, TypeAlias
 
 from msgspec import Struct
 
 from adapters.postgres.connections import Connection
+from adapters.postgres.projecting.folding import Folded
+from application.codec import decode_data
 from domain.ids import TenantId
+from domain.kernel import Event
 
 BATCH: Final = 500
 NEXT: LiteralString = """
@@ -23,6 +26,22 @@ class Taken(Struct, frozen=True):
 
     records: Sequence[Record]
     reached: int
+
+
+async def follow(
+    connection: Connection,
+    tenant: TenantId,
+    types: Iterable[str],
+    act: Callable[[Event, int], Awaitable[None]],
+    *,
+    after: int,
+    head: int,
+) -> Folded:
+    """Do *act* for each of the next events of *types*, in order, with its position."""
+    taken = await take(connection, tenant, types, after=after, head=head)
+    for position, kind, data, _ in taken.records:
+        await act(decode_data(kind, data, position), position)
+    return Folded(position=taken.reached, events=len(taken.records))
 
 
 async def take(
