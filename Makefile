@@ -7,8 +7,8 @@ QUICK ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format lint types architecture house coverage bench faults soak
-.PHONY: assets clients
+.PHONY: help setup run demo test check format lint types architecture flaws house coverage bench
+.PHONY: faults soak audit assets clients
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -22,9 +22,10 @@ demo: .venv/.run ## Import, watch, query and verify generated invoices.
 	@exec $(BIN)/asiento demo
 
 test: .venv/.dev ## Run all tests, a worker a core.
-	@exec $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	@exec $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder
 
-check: format lint types architecture house ## Formatting, lint, types, architecture, house rules.
+check: format lint types architecture flaws house ## Lint, types, layers, flaws, house rules.
 
 format: .venv/.dev
 	@$(BIN)/ruff format --check --quiet .
@@ -37,6 +38,9 @@ types: .venv/.dev
 
 architecture: .venv/.dev
 	@$(BIN)/lint-imports
+
+flaws: .venv/.dev
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive .
 
 house: .venv/.dev
 	@$(BIN)/python -m pytest tests/house
@@ -56,6 +60,9 @@ faults: .venv/.dev ## Append under random kills; SEED and SECONDS set the run.
 
 soak: .venv/.dev ## Project under random kills and pauses; SEED and SECONDS set the run.
 	@exec $(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600)
+
+audit: .venv/.dev ## Ask the index for known flaws of the dependencies; needs the network.
+	@exec $(BIN)/python .ci/audit.py requirements.lock
 
 assets: ## Build GraphiQL, Swagger UI and ReDoc anew; needs Node, and is needed by nobody else.
 	@cd adapters/pages/sources && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs

@@ -9,11 +9,12 @@ from typing import Final, LiteralString
 from msgspec import Struct
 
 from adapters.postgres.connections import tenant_transaction
-from adapters.postgres.models.conditions import Model, owner_column, require, storage_tenant
+from adapters.postgres.models.conditions import Model, owner_column, storage_tenant
 from adapters.postgres.models.moments import events_of_row, open_log
 from adapters.postgres.models.paging import checked_first
 from adapters.postgres.models.queries import get_row
 from adapters.postgres.models.shown import shown
+from adapters.postgres.models.sight import hidden, limits, may_read, require_some, veiled
 from adapters.runtime import Runtime
 from application.codec import check_tag, decode, stored_names
 from application.errors import NotFound
@@ -58,7 +59,7 @@ def find_model(name: str, context: Context) -> Model:
     """
     for model in read_models().values():
         if model.public and _spelled(name) in {_spelled(model.name), _spelled(_singular(model))}:
-            require(context, model.permission)
+            require_some(model, context)
             return model
     raise NotFound(
         "history.unknown_model",
@@ -70,9 +71,7 @@ def find_model(name: str, context: Context) -> Model:
 def readable_models(context: Context) -> list[str]:
     """Name the public read models that the caller may read."""
     return [
-        model.name
-        for model in read_models().values()
-        if model.public and context.may(model.permission)
+        model.name for model in read_models().values() if model.public and may_read(model, context)
     ]
 
 
@@ -111,6 +110,9 @@ async def _found(
     runtime: Runtime, context: Context, model: Model, key: str, *, limit: int, after: int
 ) -> list[Step] | None:
     """Fold a row, and return its steps after a position; None where there is no such row."""
+    # Who sees some rows alone sees the history of those that are such now.
+    if limits(model, context) is not None and not await get_row(runtime.pool, model, context, key):
+        return None
     found: list[Step] | None = None
     async for step in _steps(runtime, context, model, key):
         found = found or []
@@ -158,11 +160,12 @@ def _tag_names(model: Model) -> tuple[str, ...]:
 
 async def _steps(runtime: Runtime, context: Context, model: Model, key: str) -> AsyncIterator[Step]:
     owner, row = owner_column(model, context), None
+    fields = hidden(model, context)
     before: Row | None = None
     log = await open_log(runtime, model, storage_tenant(model, context))
     async for stored, event in events_of_row(log, model, key):
         row = model.fold(row, event, key)
-        after = None if row is None else shown(row)
+        after = None if row is None else veiled(shown(row), fields)
         if owner is not None and getattr(after or before, owner, None) != context.tenant:
             return  # Another tenant's: for this caller it is not there.
         yield Step(stored, event, before, after)

@@ -26,6 +26,7 @@ from application.jobs import companions
 from application.kernel import SystemClock
 from application.vault import Vault
 from application.webhooks import Reach
+from domain.access import KeyDays
 from projections.kernel import readable
 
 STOP_AGAIN_SECONDS: Final = 0.1
@@ -110,6 +111,7 @@ def _bus(settings: Settings, store: PostgresEventStore, vault: Vault, safe: Post
         safe=safe,
         admit=partial(reach_of(settings).admit_to, store),
         readable=readable(),
+        key_days=KeyDays(usual=settings.api_key_days, most=settings.api_key_days_max),
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from dotenv import dotenv_values
 from msgspec import Meta, Struct
 
+from adapters.access_settings import AccessSettings
 from application.errors import Malformed
 
 Source: TypeAlias = Literal["default", "environment", ".env"]
@@ -19,7 +20,7 @@ HOME: Final = CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path()
 MASK: Final = "********"
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(AccessSettings, frozen=True, kw_only=True):
     """What can be set. A field is the upper-case environment variable of its name."""
 
     database_url: Annotated[
@@ -62,6 +63,22 @@ class Settings(Struct, frozen=True, kw_only=True):
             " them, such as https://books.example; * for all. Unset: none.",
         ),
     ] = None
+    trusted_proxies: Annotated[
+        str | None,
+        Meta(
+            description="The proxies whose X-Forwarded-For and X-Forwarded-Proto count: addresses"
+            " or networks, with commas between them, such as 10.0.0.0/8. Unset: none, and whoever"
+            " connects is the one who calls.",
+        ),
+    ] = None
+    requests_per_second_max: Annotated[
+        int,
+        Meta(
+            description="Requests that a key or a person may send each second, of any kind; 0: any"
+            " number.",
+            ge=0,
+        ),
+    ] = 5_000
     hsts_seconds: Annotated[
         int,
         Meta(
@@ -102,7 +119,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     asiento_secret_key: Annotated[
         str | None,
         Meta(
-            description="Signs access tokens. Unset: made once and kept under ASIENTO_DATA.",
+            description="Signs access tokens and all that is shown once. Former ones, whose tokens"
+            " are still taken, stand behind a comma. Unset: made once and kept under ASIENTO_DATA.",
             extra={"secret": 1},
         ),
     ] = None
@@ -170,7 +188,6 @@ class Settings(Struct, frozen=True, kw_only=True):
             ge=1,
         ),
     ] = 14
-    token_seconds: Annotated[int, Meta(description="How long an access token lives.")] = 600
     idempotency_key_seconds: Annotated[
         int, Meta(description="How long the first result of a key is kept; 60 or more.", ge=60)
     ] = 604_800
@@ -261,6 +278,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     def data(self) -> Path:
         """The instance's folder, absolute."""
         return self.asiento_data.expanduser().absolute()
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """Name the origins whose pages may call us from a browser."""
+        given = (each.strip() for each in (self.cors_origins or "").split(","))
+        return [each for each in given if each]
 
     @property
     def owner_url(self) -> str:

@@ -84,6 +84,17 @@ class Admission:
         if tenant == SYSTEM_TENANT and any(state is Tenant for state, _ in work.states):
             self._changed_at, self._looking = time.monotonic(), None
 
+    async def is_locked(self, states: States, tenant: TenantId) -> bool:
+        """Tell whether nobody is let in for a company, as of half a second ago at the most.
+
+        Raises:
+            Unavailable: The store is away.
+
+        """
+        if self._suspended_at < max(time.monotonic() - FRESH_SECONDS, self._changed_at):
+            await self._look(states)
+        return tenant in self._suspended.locked
+
     async def _unknown(
         self, states: States, tenant: TenantId, asks: Sequence[Ask]
     ) -> tuple[Boundary[Any], ...]:  # Any: of any state.

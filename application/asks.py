@@ -1,38 +1,47 @@
 """What is asked of the bus: a command, on whose behalf, under which key, on what condition.
 
 A condition says what the caller has seen, and is held at the command's own place in the log:
-whatever happens between the check and the append makes both happen again.
+whatever happens between the check and the append makes both happen again. So is what a rule is
+told of the books: whether they have begun.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from application import codec
-from application.errors import Changed
+from application.errors import Changed, Malformed
 from application.history import COMMAND
-from application.kernel import Context
+from application.kernel import Context, exposed_commands
 from application.ports import EventStore, QueryItem
 from domain.ids import TenantId
 from domain.kernel import Command, Event, filled_fields, found_fields
+
+KEY_LENGTH_MAX: Final = 255
+REACTION: Final = "reaction:"
+"""How the actor begins that is a reaction, and the keys that only reactions use."""
 
 
 class Unchanged(Struct, frozen=True, kw_only=True):
     """The condition that the last of these events with this tag stands where the caller saw it.
 
-    Several positions: at any of them. None: there is one, wherever it stands.
+    Several positions: at any of them. None: there is one, wherever it stands. In a log of many
+    companies the events have the tag of the *owner* too: those of others are not there.
     """
 
     tag: str
     types: tuple[str, ...]
     positions: frozenset[int] | None
+    owner: str | None = None
 
     @property
     def item(self) -> QueryItem:
-        return QueryItem(types=self.types, tags=(self.tag,))
+        owner = () if self.owner is None else (self.owner,)
+        return QueryItem(types=self.types, tags=(self.tag, *owner))
 
     def check(self, last: int, news: Iterable[Event]) -> None:
         """See that it holds where the last event stands at *last*, with *news* to come behind.
@@ -57,8 +66,29 @@ class Unchanged(Struct, frozen=True, kw_only=True):
             position=last,
         )
 
+    def matters(self, _last: int) -> bool:
+        """Tell whether one more such event makes the decision void."""
+        return True
+
     def _concerns(self, event: Event) -> bool:
         return type(event).__name__ in self.types and self.tag in codec.tags_of(event)
+
+
+class Begun(Struct, frozen=True, kw_only=True):
+    """What a rule is told: whether one of these events ever happened. It holds for ever then."""
+
+    types: tuple[str, ...]
+
+    @property
+    def item(self) -> QueryItem:
+        return QueryItem(types=self.types)
+
+    def matters(self, last: int) -> bool:
+        """Tell whether one more such event makes the decision void: only the first does."""
+        return last == 0
+
+
+Condition: TypeAlias = Unchanged | Begun
 
 
 class Ask(Struct, frozen=True, kw_only=True):
@@ -68,6 +98,12 @@ class Ask(Struct, frozen=True, kw_only=True):
     context: Context
     key: str | None = None
     condition: Unchanged | None = None
+
+    @property
+    def begun(self) -> Begun | None:
+        """Name the events of which the rule is told whether one ever happened."""
+        first = exposed_commands()[type(self.command)].begun_by
+        return Begun(types=codec.stored_names(first)) if first else None
 
     @property
     def caused(self) -> Context:
@@ -89,18 +125,61 @@ class Ask(Struct, frozen=True, kw_only=True):
         return sha256(request).hexdigest()
 
 
-def conditions_of(asks: Iterable[Ask]) -> list[Unchanged]:
+def conditions_of(asks: Iterable[Ask]) -> list[Condition]:
     """Name the conditions of *asks*, each once; mostly there is none."""
-    return list(dict.fromkeys(ask.condition for ask in asks if ask.condition is not None))
+    return list(dict.fromkeys(each for ask in asks for each in (ask.condition, ask.begun) if each))
+
+
+def told(
+    ask: Ask,
+    command: Command,
+    seen: Mapping[Condition, int],
+    news: Sequence[tuple[Event, Context]],
+) -> Command:
+    """Hold an ask to its condition, and tell its rule what it has to know of the books.
+
+    *news* is what the asks before it lead to.
+
+    Raises:
+        Changed: The condition does not hold.
+
+    """
+    if ask.condition is not None:
+        ask.condition.check(seen[ask.condition], (event for event, _ in news))
+    if (begun := ask.begun) is None:
+        return command
+    has_begun = seen[begun] > 0 or any(type(event).__name__ in begun.types for event, _ in news)
+    return replace(command, begun=has_begun)
 
 
 async def last_positions(
-    store: EventStore, tenant: TenantId, conditions: Sequence[Unchanged], head: int
-) -> dict[Unchanged, int]:
+    store: EventStore, tenant: TenantId, conditions: Sequence[Condition], head: int
+) -> dict[Condition, int]:
     """Find where what the conditions speak of happened last, as of *head*; 0: never."""
     return {each: await _last(store, tenant, each, head) for each in conditions}
 
 
-async def _last(store: EventStore, tenant: TenantId, condition: Unchanged, head: int) -> int:
+async def _last(store: EventStore, tenant: TenantId, condition: Condition, head: int) -> int:
     last = store.read(tenant, [condition.item], until=head, limit=1, backwards=True)
     return max([stored.position async for stored in last], default=0)
+
+
+def checked_key(key: str | None, context: Context, tenant: TenantId) -> str | None:
+    """Return an idempotency key that can be one, as the log of *tenant* keeps it.
+
+    Raises:
+        Malformed: It can't.
+
+    """
+    if key is None:
+        return None
+    fits = 0 < len(key) <= KEY_LENGTH_MAX and key.isprintable()
+    # Whoever took the key of a reaction's command would keep the reaction from running it.
+    if not fits or (key.startswith(REACTION) and not context.actor.startswith(REACTION)):
+        raise Malformed(
+            "idempotency.bad_key",
+            "This can't be an idempotency key.",
+            hint=f"Use 1 to {KEY_LENGTH_MAX} printable characters, such as a UUID.",
+        )
+    # Many companies write the log of the instance, and the key of one is nobody else's.
+    return key if tenant == context.tenant else f"{context.tenant}:{key}"

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
 
 import msgspec
@@ -16,7 +17,15 @@ from msgspec import Struct
 
 from application import codec
 from application.admission import Admission
-from application.asks import Ask, Unchanged, conditions_of, last_positions
+from application.asks import (
+    Ask,
+    Condition,
+    Unchanged,
+    checked_key,
+    conditions_of,
+    last_positions,
+    told,
+)
 from application.errors import ApplicationError, Conflict, Malformed
 from application.kernel import Context, Looking, Outcome, authorise, exposed_commands, made_ids
 from application.ports import (
@@ -28,18 +37,16 @@ from application.ports import (
     QueryItem,
     Safe,
 )
+from application.scopes import Held
 from application.states import States, Working
 from application.vault import NoKeys, Vault
+from domain.access import KEY_DAYS, KeyDays
 from domain.ids import TenantId
 from domain.kernel import Boundary, Command, Event, Refused, State
 from domain.privacy import FORGETTINGS, SubjectForgotten
 
 TOGETHER_MAX: Final = 256
 """Commands that are decided together at the most."""
-
-KEY_LENGTH_MAX: Final = 255
-REACTION: Final = "reaction:"
-"""How the actor begins that is a reaction, and the keys that only reactions use."""
 
 NOBODY_FORGOTTEN: Final = QueryItem(types=(SubjectForgotten.__name__,), tags=(FORGETTINGS,))
 """The boundary of what is sealed: a key that was destroyed meanwhile would lose it."""
@@ -83,13 +90,15 @@ class Bus:
         admit: Admit | None = None,
         readable: frozenset[str] = frozenset(),
         safe: Safe | None = None,
+        key_days: KeyDays = KEY_DAYS,
     ) -> None:
         self._store = store
         self._vault = vault or Vault(NoKeys())
         self._seconds_max = seconds_max
         self._admit = admit  # Refuses what no rule can see: settings, or the length of a log.
         self._companions = companions
-        self._safe, self._readable = safe, readable  # Permissions of read models.
+        looking = partial(Looking, vault=self._vault, fold=self.fold, key_days=key_days)
+        self._looking = partial(looking, readable=readable, safe=safe)
         self._states = States(store, self._vault)
         self._admission = Admission()
         self._waiting: dict[TenantId, deque[_Waiting]] = {}
@@ -117,9 +126,10 @@ class Bus:
         """
         tenant = authorise(command, context)
         command = await self._look_up(tenant, command, context)
-        ask = Ask(command=command, context=context, key=_checked(key, context), condition=condition)
+        key = checked_key(key, context, tenant)
+        ask = Ask(command=command, context=context, key=key, condition=condition)
         tags = frozenset(boundary.tag for boundary in command.boundary())
-        tags |= {each.tag for each in conditions_of([ask])}
+        tags |= {tag for each in conditions_of([ask]) for tag in each.item.tags}
         for tag in tags:
             codec.check_tag(tag)  # Here, so that those decided together do not suffer for it.
         waiting = _Waiting(ask=ask, tags=tags, future=asyncio.get_running_loop().create_future())
@@ -128,6 +138,8 @@ class Bus:
         answer = await waiting.future
         if isinstance(answer, Exception):
             raise answer
+        if (after := exposed_commands()[type(command)].after) is not None:
+            await after(self, self._store, command, context)
         return answer
 
     async def execute_many(
@@ -171,6 +183,14 @@ class Bus:
         """Read one state, as it is now."""
         return await self._states.fold(tenant, boundary)
 
+    async def fold_all(self, tenant: TenantId, boundaries: Sequence[Boundary[S]]) -> list[S]:
+        """Read states, as they are at one moment."""
+        return await self._states.fold_all(tenant, boundaries)
+
+    async def is_locked(self, tenant: TenantId) -> bool:
+        """Tell whether nobody is let in for a company; mostly nothing is read for it."""
+        return await self._admission.is_locked(self._states, tenant)
+
     async def drain(self) -> None:
         """Wait for what is under way."""
         while self._tasks:
@@ -184,14 +204,7 @@ class Bus:
         find = exposed_commands()[type(command)].find
         if find is None:
             return command
-        looking = Looking(
-            vault=self._vault,
-            tenant=tenant,
-            caller=caller,
-            readable=self._readable,
-            safe=self._safe,
-        )
-        return await find(looking, command)
+        return await find(self._looking(tenant=tenant, caller=caller), command)
 
     def _start(self, tenant: TenantId) -> None:
         """Start every waiting command that overlaps with none under way, those alike together."""
@@ -220,10 +233,11 @@ class Bus:
         except Exception as error:  # noqa: BLE001 - each caller is told, and raises it.
             answers = [error] * len(group)
         finally:
-            self._busy[tenant].difference_update(*(waiting.tags for waiting in group))
-            self._start(tenant)
-            if not self._waiting[tenant] and not self._busy[tenant]:
-                del self._waiting[tenant], self._busy[tenant]
+            if tenant in self._busy:  # Not so once others ended that depend on nothing, as these.
+                self._busy[tenant].difference_update(*(waiting.tags for waiting in group))
+                self._start(tenant)
+                if not self._waiting[tenant] and not self._busy[tenant]:
+                    del self._waiting[tenant], self._busy[tenant]
         for waiting, answer in zip(group, answers, strict=True):
             if not waiting.future.done():
                 waiting.future.set_result(answer)
@@ -266,7 +280,7 @@ class Bus:
         if not decision.events and not decision.keys:
             return decision.finish(work.head)
         boundary = [QueryItem(types=types, tags=(tag,)) for tag, types in work.boundary().items()]
-        boundary += [condition.item for condition in decision.seen]
+        boundary += [each.item for each, last in decision.seen.items() if each.matters(last)]
         sealed = await self._vault.seal(
             tenant, [event for event, _ in decision.events], erased=work.erased
         )
@@ -301,7 +315,7 @@ class _Decision:
         self,
         work: Working,
         companions: Companions,
-        seen: Mapping[Unchanged, int],
+        seen: Mapping[Condition, int],
         *,
         one_caller: bool,
     ) -> None:
@@ -354,9 +368,10 @@ class _Decision:
         return kept
 
     def _decide(self, ask: Ask) -> _Kept:
-        if ask.condition is not None:
-            ask.condition.check(self.seen[ask.condition], (event for event, _ in self.events))
-        events = list(self._work.decide(self._work.admitted(ask)))
+        held, states = Held.of(ask), self._work.states
+        seen = held.seen(states, self.seen) if held else self.seen
+        command = told(ask, self._work.admitted(ask), seen, self.events)
+        events = list(held.decide(command, states) if held else self._work.decide(command))
         events += [more for event in events for more in self._companions(ask.command, event)]
         tags = [codec.tags_of(event) for event in events]  # Here, so that each ask has its errors.
         kept = _Kept(
@@ -383,17 +398,3 @@ def _overlapping(group: Iterable[_Waiting]) -> list[list[_Waiting]]:
         members = [member for part in touched for member in part[1]] + [waiting]
         parts = [part for part in parts if part not in touched] + [(tags, members)]
     return [members for _, members in parts]
-
-
-def _checked(key: str | None, context: Context) -> str | None:
-    if key is None:
-        return None
-    fits = 0 < len(key) <= KEY_LENGTH_MAX and key.isprintable()
-    # Whoever took the key of a reaction's command would keep the reaction from running it.
-    if not fits or (key.startswith(REACTION) and not context.actor.startswith(REACTION)):
-        raise Malformed(
-            "idempotency.bad_key",
-            "This can't be an idempotency key.",
-            hint=f"Use 1 to {KEY_LENGTH_MAX} printable characters, such as a UUID.",
-        )
-    return key

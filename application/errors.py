@@ -61,9 +61,20 @@ class Changed(Conflict):
 
 
 class TooMany(ApplicationError):
-    """Too many requests. Wait, then ask again."""
+    """Too many requests. Wait, then ask again.
+
+    Attributes:
+        wait_seconds: How long, where that is known.
+
+    """
 
     status = 429
+
+    def __init__(
+        self, code: str, message: str, *, hint: str, wait_seconds: int | None = None
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.wait_seconds = wait_seconds
 
 
 class Unavailable(ApplicationError):

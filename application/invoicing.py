@@ -1,30 +1,52 @@
 """Invoicing as the world may call it, and what a company may allow of it."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
-from application.kernel import Exposed
+from application.branches import check_branch
+from application.kernel import Exposed, Looking
 from application.modules import Entity, Module
+from application.scopes import maker_of
 from domain.fields import EntityName
-from domain.invoicing import DraftInvoice, IssueInvoice, RecordInvoice, SeriesText
+from domain.invoicing import DraftInvoice, Invoice, IssueInvoice, RecordInvoice, SeriesText
 from domain.kernel import Command, Refused
 from domain.modules import ModuleName
 from domain.money import CurrencyCode
 
 ALLOWED_MAX: Final = 100
 
+D = TypeVar("D", bound=DraftInvoice | RecordInvoice)
+
+
+async def _with_its_maker(looking: Looking, command: D) -> D:
+    """See that its branch is there, and tell the rule who makes it."""
+    await check_branch(looking, command.branch)
+    maker = maker_of(looking.caller)
+    return command if maker is None else replace(command, made_by=maker)
+
+
 COMMANDS = (
-    Exposed(command=DraftInvoice, permission="invoicing.invoice.draft", route="POST /invoices"),
+    Exposed(
+        command=DraftInvoice,
+        permission="invoicing.invoice.draft",
+        route="POST /invoices",
+        find=_with_its_maker,
+        entity=Invoice,
+    ),
     Exposed(
         command=IssueInvoice,
         permission="invoicing.invoice.issue",
         route="POST /invoices/{invoice}/issue",
+        entity=Invoice,
     ),
     Exposed(
         command=RecordInvoice,
         permission="invoicing.invoice.record",
         route="POST /invoices/recorded",
+        find=_with_its_maker,
+        entity=Invoice,
     ),
 )
 

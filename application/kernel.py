@@ -2,10 +2,10 @@
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Final, TypeAlias, TypeVar, get_type_hints
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -13,10 +13,22 @@ from msgspec import UNSET, Struct
 
 from application.discovery import modules_of
 from application.errors import Forbidden, Malformed
-from application.ports import Blobs, Clock, Safe
+from application.ports import Blobs, Clock, EventStore, Safe
+from application.refusals import lacking
+from application.secret_text import new_secret
 from application.vault import Vault
-from domain.ids import SYSTEM_TENANT, TenantId
-from domain.kernel import Command, filled_fields, found_fields, secret_fields
+from domain.access import KEY_DAYS, KeyDays
+from domain.access.scopes import SCOPES, Scope, scoped
+from domain.ids import SYSTEM_TENANT, BranchId, TenantId
+from domain.kernel import (
+    Boundary,
+    Command,
+    Event,
+    State,
+    filled_fields,
+    found_fields,
+    secret_fields,
+)
 
 EVERYTHING: Final = "*"
 """The permission that holds all others."""
@@ -24,6 +36,13 @@ EVERYTHING: Final = "*"
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 ID_BITS_RANDOM: Final = 74
 T = TypeVar("T", bound=Struct)
+S = TypeVar("S", bound=State)
+
+
+class Fold(Protocol):
+    """Reads one state of a tenant, as it is now."""
+
+    def __call__(self, tenant: TenantId, boundary: Boundary[S], /) -> Awaitable[S]: ...
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -34,9 +53,17 @@ class Context(Struct, frozen=True, kw_only=True):
     permissions: frozenset[str]
     correlation_id: str
     causation_id: str | None = None  # The position or command that led here.
+    branches: frozenset[BranchId] = frozenset()  # Where a permission holds that is @branch.
 
     def may(self, permission: str) -> bool:
+        """Tell whether a permission is held, and for all rows."""
         return EVERYTHING in self.permissions or permission in self.permissions
+
+    def scopes(self, permission: str) -> frozenset[Scope] | None:
+        """Tell for which rows a permission is held; None: for all."""
+        if self.may(permission):
+            return None
+        return frozenset(each for each in SCOPES if scoped(permission, each) in self.permissions)
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -54,6 +81,8 @@ class Looking(Struct, frozen=True, kw_only=True):
         safe: Where what is secret in a command is kept; None: nowhere here.
         tenant: Whose log the command goes to.
         readable: The permissions by which read models are read.
+        fold: Reads a state of a tenant, as it is now. It may be another when the rule decides.
+        key_days: For how long API keys are made here.
 
     """
 
@@ -62,10 +91,13 @@ class Looking(Struct, frozen=True, kw_only=True):
     caller: Context
     readable: frozenset[str] = frozenset()
     safe: Safe | None = None
+    fold: Fold
+    key_days: KeyDays = KEY_DAYS
 
 
 Prepare: TypeAlias = Callable[[Blobs, Context, Any], Awaitable[Mapping[str, object]]]  # Any: input.
 Find: TypeAlias = Callable[[Looking, Any], Awaitable[Command]]  # Any: the command.
+After: TypeAlias = Callable[[Any, EventStore, Any, Context], Awaitable[None]]  # Any: bus, command.
 Show: TypeAlias = Callable[[Vault, TenantId, Command, Outcome], Awaitable[str | None]]
 
 
@@ -81,8 +113,13 @@ class Exposed(Struct, frozen=True, kw_only=True):
         find: Looks up the command's ``Found`` fields, each time that it is executed, and keeps
             apart what is ``Secret`` in it.
         secret: Fetches the secret that the answer shows, and that is shown nowhere else.
+        entity: The state of its boundary by which a narrower scope of the permission is judged: it
+            has ``made_by`` and ``branch``. None: what is held for some rows alone is not enough.
         always: It runs though the company is suspended or the module is switched off: it notes
             or ends what was begun before.
+        after: Runs once the command has, whatever came of it, and raises nothing.
+        begun_by: Events with which the books begin. The rule is told in its ``Found`` field
+            ``begun`` whether there was one, as of the command's own place in the log.
 
     """
 
@@ -94,7 +131,10 @@ class Exposed(Struct, frozen=True, kw_only=True):
     prepare: Prepare | None = None
     find: Find | None = None
     secret: Show | None = None
+    entity: type[State] | None = None
     always: bool = False
+    after: After | None = None
+    begun_by: tuple[type[Event], ...] = ()
 
     @property
     def shape(self) -> type[Struct]:
@@ -124,13 +164,32 @@ class Exposed(Struct, frozen=True, kw_only=True):
             Forbidden: The caller lacks it.
 
         """
-        if not context.may(self.permission):
-            raise Forbidden(
-                "access.forbidden",
-                f"{self.command.__name__} needs the permission {self.permission}.",
-                hint="Ask an owner of the tenant for it. Keys made by an older version lack what"
-                " came later: an operator does it by the command line.",
-            )
+        scopes = context.scopes(self.permission)
+        if scopes is None or (scopes and self.entity is not None):
+            return
+        if scopes:
+            raise too_narrow(context, self.permission, scopes, f"{self.command.__name__} needs")
+        raise lacking(
+            context.tenant,
+            context.actor,
+            self.permission,
+            message=f"{self.command.__name__} needs the permission {self.permission}.",
+            hint="Ask an owner of the tenant for it. Keys made by an older version lack what"
+            " came later: an operator does it by the command line.",
+        )
+
+
+def too_narrow(context: Context, permission: str, scopes: Iterable[Scope], needs: str) -> Forbidden:
+    """Say that a permission is held for some rows alone, and that nothing tells which they are."""
+    held = " and ".join(scoped(permission, each) for each in sorted(scopes))
+    return lacking(
+        context.tenant,
+        context.actor,
+        permission,
+        message=f"{needs} the permission {permission} for all rows, and {held} is held.",
+        hint="It is not noted here who made a row or of which branch it is. Ask an owner of"
+        " the tenant for the permission without a scope.",
+    )
 
 
 @cache
@@ -181,6 +240,8 @@ def build(command: type[Command], given: Mapping[str, object], clock: Clock) -> 
     for name in filled_fields(command):
         if data.get(name) is None:
             data[name] = _filling(command, name, clock.now())
+    for name in {*found_fields(command)}.intersection(secret_fields(command)):
+        data[name] = new_secret()  # No caller says it, and nobody else keeps it.
     return convert(data, command)
 
 

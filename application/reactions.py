@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Final
 import structlog
 from msgspec import Struct
 
-from application.bus import REACTION, Bus
+from application.asks import REACTION
+from application.bus import Bus
 from application.discovery import modules_of
 from application.errors import (
     ApplicationError,

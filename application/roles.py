@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from application.access import READ_LOG, owner_permissions
-from application.kernel import EVERYTHING, Exposed, Looking
+from application.access import READ_LOG, READ_SECURITY, owner_permissions
+from application.kernel import EVERYTHING, Exposed, Fold, Looking
 from domain.access import (
     OWNER,
     AdmitMember,
@@ -21,6 +21,7 @@ from domain.access import (
     RoleId,
     Standard,
 )
+from domain.ids import TenantId
 
 BOOKKEEPER: Final = RoleId("bookkeeper")
 AUDITOR: Final = RoleId("auditor")
@@ -37,7 +38,7 @@ G = TypeVar(
 @cache
 def standard_roles(readable: frozenset[str]) -> Standard:
     """Name the roles that every tenant has, of all commands there are, and what is *readable*."""
-    reading = {*readable, READ_LOG}
+    reading = {*readable, READ_LOG, READ_SECURITY}
     owner = owner_permissions(reading)
     books = (each for each in owner if each.partition(".")[0] not in OF_THE_OFFICE)
     return {OWNER: owner, BOOKKEEPER: tuple(books), AUDITOR: tuple(sorted(reading))}
@@ -53,12 +54,26 @@ def permissions_of(
     return frozenset(found)
 
 
-async def _with_its_giver(looking: Looking, command: G) -> G:
-    """Tell the rule what the caller may, and what the roles of every tenant hold."""
+async def held_by(
+    fold: Fold, tenant: TenantId, names: Iterable[RoleId], standard: Standard
+) -> frozenset[str]:
+    """Read off the log what somebody may at the moment who has the roles of these names."""
+    names = tuple(names)
+    own = [each for each in names if each not in standard]
+    roles = {each: await fold(tenant, Role.at(role=each)) for each in own}
+    return permissions_of(names, roles, standard)
+
+
+def giver_of(looking: Looking) -> Giver:
+    """Say what the caller may give, and what the roles of every tenant hold."""
     may = looking.caller.permissions
     held = None if EVERYTHING in may else may
-    giver = Giver(held=held, standard=standard_roles(looking.readable))
-    return replace(command, giver=giver)
+    return Giver(held=held, standard=standard_roles(looking.readable))
+
+
+async def _with_its_giver(looking: Looking, command: G) -> G:
+    """Tell the rule who gives."""
+    return replace(command, giver=giver_of(looking))
 
 
 DEFINE: Final = "access.role.define"

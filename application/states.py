@@ -122,12 +122,18 @@ class States:
 
     async def fold(self, tenant: TenantId, boundary: Boundary[S]) -> S:
         """Read one state, as it is now."""
-        slot = (boundary.state, boundary.tag)
-        work = await self._read(tenant, [slot], ())
+        return (await self.fold_all(tenant, [boundary]))[0]
+
+    async def fold_all(self, tenant: TenantId, boundaries: Sequence[Boundary[S]]) -> list[S]:
+        """Read states, as they are at one moment."""
+        work = await self._read(tenant, {(each.state, each.tag) for each in boundaries}, ())
         self.keep(tenant, work, work.head, bulk=False)
-        state = work.states[slot]
-        assert isinstance(state, boundary.state)
-        return state
+        found: list[S] = []
+        for boundary in boundaries:
+            state = work.states[boundary.state, boundary.tag]
+            assert isinstance(state, boundary.state)
+            found.append(state)
+        return found
 
     async def drain(self) -> None:
         """Wait until the snapshots under way are saved."""
@@ -136,13 +142,16 @@ class States:
     def keep(self, tenant: TenantId, work: Working, position: int, *, bulk: bool) -> None:
         """Remember the states of *work*, which hold up to *position*.
 
-        Those that one command of a bulk touched once are not worth their place.
+        Those that one command of a bulk touched once are not worth their place. Nor are those of
+        which nothing is known, or whoever asks for what is not there would empty it.
         """
         self._save_long(tenant, work, position)
         if work.erased != self._erased.get(tenant, 0):
             return
         for slot, state in work.states.items():
             if bulk and work.uses.get(slot, 0) < OFTEN:
+                continue
+            if state == slot[0]() and (tenant, slot) not in self._kept:
                 continue
             self._kept[tenant, slot] = Folded(state, position, work.ahead[slot])
             self._kept.move_to_end((tenant, slot))

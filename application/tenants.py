@@ -4,6 +4,7 @@ Closing and removing is for whoever runs the servers.
 """
 
 from application.kernel import Exposed
+from application.operators import tell
 from domain.tenants import (
     CloseTenant,
     CreateTenant,
@@ -27,18 +28,21 @@ COMMANDS = (
         permission="tenants.tenant.rename",
         route="POST /tenants/{tenant}/rename",
         system=True,
+        after=tell,
     ),
     Exposed(
         command=SuspendTenant,
         permission=SUSPEND,
         route="POST /tenants/{tenant}/suspend",
         system=True,
+        after=tell,
     ),
     Exposed(
         command=ResumeTenant,
         permission=SUSPEND,
         route="POST /tenants/{tenant}/resume",
         system=True,
+        after=tell,
     ),
     Exposed(command=CloseTenant, permission=CLOSE, system=True),
     Exposed(command=NoteArchive, permission=CLOSE, system=True),

@@ -62,16 +62,14 @@ CREDENTIALS_MAX: Final = 200
 class CredentialStored(Event):
     """The first version under a name, or the first again after it was revoked."""
 
+    common_tags = frozenset({CREDENTIALS})
+
     credential: Key[CredentialName]
     kind: Kind
     secret_id: Key[SecretId]
     version: int
     fingerprint: Fingerprint
     expires_at: datetime | None
-
-    @property
-    def tags(self) -> frozenset[str]:
-        return super().tags | {CREDENTIALS}
 
 
 class CredentialRotated(Event):
@@ -87,11 +85,9 @@ class CredentialRotated(Event):
 class CredentialRevoked(Event):
     """It opens nothing more from here on, and its secret is destroyed."""
 
-    credential: Key[CredentialName]
+    common_tags = frozenset({CREDENTIALS})
 
-    @property
-    def tags(self) -> frozenset[str]:
-        return super().tags | {CREDENTIALS}
+    credential: Key[CredentialName]
 
 
 class CredentialUsed(Event):

@@ -52,42 +52,36 @@ Label = Annotated[str, Meta(max_length=100)]
 class CustomFieldAdded(Event):
     """The company has a field of its own. Its type is for ever."""
 
+    common_tags = frozenset({FIELDS})
+
     entity: Key[EntityName]
     field: str
     type: FieldType
     label: str
     choices: tuple[str, ...]
 
-    @property
-    def tags(self) -> frozenset[str]:
-        return frozenset((f"entity:{self.entity}", FIELDS))
-
 
 class CustomFieldChanged(Event):
     """It is called otherwise, or takes other choices. What was written before stays."""
+
+    common_tags = frozenset({FIELDS})
 
     entity: Key[EntityName]
     field: str
     label: str
     choices: tuple[str, ...]
 
-    @property
-    def tags(self) -> frozenset[str]:
-        return frozenset((f"entity:{self.entity}", FIELDS))
-
 
 class FieldConfigured(Event):
     """What holds for a field from here on."""
+
+    common_tags = frozenset({FIELDS})
 
     entity: Key[EntityName]
     field: str
     hidden: bool
     required: bool
     default: Plain | None = None
-
-    @property
-    def tags(self) -> frozenset[str]:
-        return frozenset((f"entity:{self.entity}", FIELDS))
 
 
 FieldEvent: TypeAlias = CustomFieldAdded | CustomFieldChanged | FieldConfigured
@@ -170,6 +164,7 @@ class AddCustomField(Command):
                 f"The field {self.field} is of type {before.type}, and stays so.",
                 hint="Add another field; this one can be hidden.",
             )
+        self._check_label(added)
         if before is None and len(added) >= ADDED_MAX:
             raise Refused(
                 "fields.too_many",
@@ -187,6 +182,18 @@ class AddCustomField(Command):
         elif (before.label, before.choices) != (self.label, self.choices):
             yield CustomFieldChanged(
                 entity=self.entity, field=self.field, label=self.label, choices=self.choices
+            )
+
+    def _check_label(self, added: Mapping[str, Added]) -> None:
+        """See that what a column of a file is called says which field it is for."""
+        others = {name: each.label for name, each in added.items() if name != self.field}
+        known = {each.casefold() for each in (*others, *others.values()) if each}
+        asked = (self.label,) if self.field in added else (self.field, self.label)
+        if known & {each.casefold() for each in asked}:
+            raise Refused(
+                "fields.label_taken",
+                f"Another field of {self.entity} is known as that.",
+                hint="Call it otherwise: columns of files go by the names and labels of fields.",
             )
 
 

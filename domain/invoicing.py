@@ -12,13 +12,14 @@ from typing import Annotated, Final, Literal, NewType, TypeAlias, TypedDict
 from msgspec import Meta
 from msgspec.structs import replace
 
-from domain.ids import BatchId
+from domain.ids import Actor, BatchId, BranchId
 from domain.kernel import (
     FORGOTTEN,
     Boundary,
     Command,
     Event,
     Filled,
+    Found,
     Key,
     Personal,
     Refused,
@@ -42,6 +43,7 @@ LINES_MAX: Final = 10_000
 
 Id = Annotated[InvoiceId, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
 NumberText = Annotated[InvoiceNumber, Meta(min_length=1, max_length=60)]
+BranchText = Annotated[BranchId, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_-]+$")]
 SeriesText = Annotated[SeriesCode, Meta(pattern="^[A-Za-z0-9/._-]{1,20}$")]
 
 
@@ -80,6 +82,8 @@ class InvoiceDrafted(Event):
     customer_country: str | None = None
     customer_tax_id: Personal[str] | None = None
     custom: Custom | None = None
+    made_by: Actor | None = None
+    branch: BranchId | None = None
 
 
 class InvoiceIssued(Event):
@@ -98,6 +102,8 @@ class InvoiceIssued(Event):
     customer_country: str | None = None
     customer_tax_id: Personal[str] | None = None
     custom: Custom | None = None
+    made_by: Actor | None = None
+    branch: BranchId | None = None
 
 
 class InvoiceRecorded(Event):
@@ -117,6 +123,8 @@ class InvoiceRecorded(Event):
     customer_tax_id: Personal[str] | None = None
     batch: Key[BatchId] | None = None
     custom: Custom | None = None
+    made_by: Actor | None = None
+    branch: BranchId | None = None
 
 
 InvoiceEvent: TypeAlias = InvoiceDrafted | InvoiceIssued | InvoiceRecorded
@@ -129,6 +137,8 @@ class Invoice(State):
     customer: Customer | None = None
     lines: tuple[Line, ...] = ()
     custom: Custom | None = None
+    made_by: Actor | None = None  # Whoever drafted or recorded it; None: an import, or unknown.
+    branch: BranchId | None = None
 
     def evolve(self, event: InvoiceEvent) -> "Invoice":
         match event:
@@ -139,9 +149,11 @@ class Invoice(State):
                     customer=_customer(event),
                     lines=event.lines,
                     custom=event.custom,
+                    made_by=event.made_by,
+                    branch=event.branch,
                 )
             case InvoiceIssued() | InvoiceRecorded():
-                return replace(self, status="issued")
+                return replace(self, status="issued", made_by=event.made_by, branch=event.branch)
 
 
 class Series(State):
@@ -176,6 +188,8 @@ class DraftInvoice(Command):
     currency: CurrencyCode = "EUR"
     customer: Customer | None = None
     custom: Custom | None = None
+    branch: BranchText | None = None
+    made_by: Found[Actor] | None = None
 
     def __post_init__(self) -> None:
         check_lines(self.lines)
@@ -190,13 +204,15 @@ class DraftInvoice(Command):
                 f"Invoice {self.invoice} is issued and cannot change.",
                 hint="Correct it with a credit note.",
             )
-        asked = (self.currency, self.customer, self.lines, self.custom)
-        if asked != (invoice.currency, invoice.customer, invoice.lines, invoice.custom):
+        asked = (self.currency, self.customer, self.lines, self.custom, self.branch)
+        if asked != _drafted(invoice):
             yield InvoiceDrafted(
                 invoice=self.invoice,
                 currency=self.currency,
                 lines=self.lines,
                 custom=self.custom,
+                made_by=self.made_by if invoice.status == "absent" else invoice.made_by,
+                branch=self.branch,
                 **_customer_fields(self.customer),
             )
 
@@ -235,6 +251,8 @@ class IssueInvoice(Command):
             currency=invoice.currency,
             lines=invoice.lines,
             custom=invoice.custom,
+            made_by=invoice.made_by,
+            branch=invoice.branch,
             **_customer_fields(invoice.customer),
         )
 
@@ -251,6 +269,8 @@ class RecordInvoice(Command):
     customer: Customer | None = None
     batch: BatchId | None = None
     custom: Custom | None = None
+    branch: BranchText | None = None
+    made_by: Found[Actor] | None = None
 
     def __post_init__(self) -> None:
         check_lines(self.lines)
@@ -275,6 +295,8 @@ class RecordInvoice(Command):
             lines=self.lines,
             batch=self.batch,
             custom=self.custom,
+            made_by=self.made_by,
+            branch=self.branch,
             **_customer_fields(self.customer),
         )
         if number.holder is not None:
@@ -349,6 +371,11 @@ def _customer(event: InvoiceEvent) -> Customer | None:
         country=event.customer_country,
         tax_id=event.customer_tax_id,
     )
+
+
+def _drafted(invoice: Invoice) -> tuple[object, ...]:
+    """What makes two drafts the same."""
+    return invoice.currency, invoice.customer, invoice.lines, invoice.custom, invoice.branch
 
 
 def _content(event: NumberedEvent) -> tuple[object, ...]:

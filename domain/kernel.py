@@ -93,12 +93,17 @@ class Value(Struct, metaclass=_ValueMeta):
 
 
 class Event(Value):
-    """A fact, named in the past tense. Class and field names are a stored format."""
+    """A fact, named in the past tense. Class and field names are a stored format.
+
+    ``common_tags`` are tags that each event of a class has, by which one look brings them all.
+    """
+
+    common_tags: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def tags(self) -> frozenset[str]:
         """What the event is about, as ``field:value``, one for each ``Key`` field."""
-        return frozenset(
+        return self.common_tags.union(
             f"{name}:{value}"
             for name in key_fields(type(self))
             if (value := getattr(self, name)) is not None

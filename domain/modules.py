@@ -28,34 +28,28 @@ NameText = Annotated[
 
 
 class ModuleEnabled(Event):
+    common_tags = frozenset({MODULES})
+
     module: Key[ModuleName]
     version: int  # Of the module, as the code had it then.
-
-    @property
-    def tags(self) -> frozenset[str]:
-        return frozenset((f"module:{self.module}", MODULES))
 
 
 class ModuleDisabled(Event):
     """Nothing of the module is changed any more; its data are read as before."""
 
-    module: Key[ModuleName]
+    common_tags = frozenset({MODULES})
 
-    @property
-    def tags(self) -> frozenset[str]:
-        return frozenset((f"module:{self.module}", MODULES))
+    module: Key[ModuleName]
 
 
 class ModuleConfigured(Event):
     """These settings changed; all others stay."""
 
+    common_tags = frozenset({MODULES})
+
     module: Key[ModuleName]
     version: int
     settings: Settings
-
-    @property
-    def tags(self) -> frozenset[str]:
-        return frozenset((f"module:{self.module}", MODULES))
 
 
 ModuleEvent: TypeAlias = ModuleEnabled | ModuleDisabled | ModuleConfigured

@@ -1,25 +1,26 @@
 """The profile of a company: what its documents call it, and by which clock and calendar it lives.
 
-A Spanish tax id is held to its check digit. An Ecuadorian one is only marked where it fails: there
-are valid ones, of natural persons, that do.
+Country and currency stay once there is an entry in the books. A Spanish tax id is held to its
+check digit. An Ecuadorian one is only marked where it fails: there are valid ones, of natural
+persons, that do.
 """
 
 from collections.abc import Iterator
 from datetime import date
-from functools import cache
 from typing import Annotated, Any, Final, Literal, NewType, TypeAlias
-from zoneinfo import available_timezones
 
 from msgspec import Meta
 from msgspec.structs import replace
 from stdnum.ec import ruc
 from stdnum.es import nif
 
+from domain.ids import Country
 from domain.kernel import (
     FORGOTTEN,
     Boundary,
     Command,
     Event,
+    Found,
     Key,
     Personal,
     Refused,
@@ -30,7 +31,6 @@ from domain.kernel import (
 from domain.money import CurrencyCode
 
 ProfileId = NewType("ProfileId", str)
-Country: TypeAlias = Literal["ES", "EC"]
 TaxIdCheck: TypeAlias = Literal["passed", "failed"]
 
 OWN: Final = ProfileId("own")
@@ -90,6 +90,19 @@ class Profile(State):
         return cls.at(profile=OWN)
 
 
+class Standing(Value):
+    """Where a company was opened, and the currency that its books are in if it says no other."""
+
+    country: Country | None = None
+    currency: str | None = None
+
+
+NOWHERE: Final = Standing()
+PROFILE: Final = frozenset(Profile.__struct_fields__)
+FROZEN: Final = ("country", "currency")
+"""What stays once there is an entry in the books."""
+
+
 class ChangeProfile(Command):
     """Say who the company is for the law. What is left out stays as it is."""
 
@@ -100,27 +113,38 @@ class ChangeProfile(Command):
     time_zone: TimeZone | None = None
     locale: Locale | None = None
     fiscal_year_start: DayOfYear | None = None
+    opened: Found[Standing] = NOWHERE
+    begun: Found[bool] = False  # Whether there is an entry in the books.
 
     def boundary(self) -> tuple[Boundary[Profile]]:
         return (Profile.own(),)
 
     def decide(self, profile: Profile) -> Iterator[ProfileChanged]:
-        if self.time_zone is not None and self.time_zone not in _time_zones():
-            raise Refused(
-                "profiles.unknown_time_zone",
-                f"There is no time zone {self.time_zone}.",
-                hint="Name one of the IANA database, such as Europe/Madrid or America/Guayaquil.",
-            )
+        if self.begun:
+            self._check_frozen(profile)
         if self.fiscal_year_start is not None and not _is_day(self.fiscal_year_start):
             raise Refused(
                 "profiles.no_such_day",
                 f"No year begins on {self.fiscal_year_start}.",
                 hint="Give month and day of a day that every year has, such as 01-01.",
             )
-        given = _given(self) | self._tax_id(profile)
+        given = {name: new for name, new in _given(self).items() if name in PROFILE}
+        given |= self._tax_id(profile)
         changed = {name: new for name, new in given.items() if new != getattr(profile, name)}
         if changed:
             yield ProfileChanged(profile=OWN, **changed)
+
+    def _check_frozen(self, profile: Profile) -> None:
+        """See that what the entries in the books were made by stays as it was."""
+        for name in FROZEN:
+            new, now = getattr(self, name), getattr(profile, name) or getattr(self.opened, name)
+            if new is not None and now is not None and new != now:
+                raise Refused(
+                    "profiles.frozen",
+                    f"The {name} is {now}, and there are entries in the books by it.",
+                    hint="Open another company for what is to be kept otherwise. Documents may be"
+                    " in any currency.",
+                )
 
     def _tax_id(self, profile: Profile) -> dict[str, Any]:  # Any: as above.
         """Check the tax id by the law of its country, whichever of the two is new."""
@@ -150,11 +174,6 @@ def _given(value: Value) -> dict[str, Any]:  # Any: as above.
     """Name the fields that are not left out."""
     given = {name: getattr(value, name) for name in value.__struct_fields__}
     return {name: each for name, each in given.items() if each is not None}
-
-
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def _is_day(text: str) -> bool:

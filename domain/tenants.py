@@ -2,7 +2,7 @@
 
 The books of a company are closed before they are archived, and go only for an archive that was
 noted here. Once they are gone, only such an archive brings them back. A company that is suspended
-is read as ever, and changes nothing.
+is read as ever, and changes nothing; for one that is closed nobody is let in.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,10 @@ from typing import Annotated, Final, Literal, NewType, TypeAlias
 from msgspec import Meta
 from msgspec.structs import replace
 
-from domain.ids import TenantId
+from domain.ids import Country, TenantId
 from domain.kernel import Boundary, Command, Event, Filled, Key, Refused, State
 
 Slug = NewType("Slug", str)
-Country: TypeAlias = Literal["ES", "EC"]
 TenantIdText = Annotated[
     TenantId, Meta(pattern=f"^{'-'.join(f'[0-9a-f]{{{n}}}' for n in (8, 4, 4, 4, 12))}$")
 ]
@@ -27,7 +26,7 @@ SYSTEM_SLUG: Final = Slug("system")
 """What the log is called that belongs to no tenant."""
 
 SUSPENSIONS: Final = "suspended:tenants"
-"""The tag of every suspension and its end, by which one look tells who is suspended."""
+"""The tag by which one look tells who is suspended and who is locked."""
 
 NameText = Annotated[str, Meta(min_length=1, max_length=200)]
 Reason = Annotated[
@@ -96,24 +95,37 @@ class TenantRenamed(Event):
 class TenantSuspended(Event):
     """The company changes nothing until this ends; all of it can be read."""
 
+    common_tags = frozenset({SUSPENSIONS})
+
     tenant: Key[TenantId]
     reason: str
-
-    @property
-    def tags(self) -> frozenset[str]:
-        return super().tags | {SUSPENSIONS}
 
 
 class TenantResumed(Event):
     """The company goes on."""
 
+    common_tags = frozenset({SUSPENSIONS})
+
     tenant: Key[TenantId]
 
-    @property
-    def tags(self) -> frozenset[str]:
-        return super().tags | {SUSPENSIONS}
+
+class TenantLocked(Event):
+    """Nobody is let in for the company: its sessions, keys and invitations hold no more."""
+
+    common_tags = frozenset({SUSPENSIONS})
+
+    tenant: Key[TenantId]
 
 
+class TenantUnlocked(Event):
+    """Who was let in before is let in again, but for what has run out."""
+
+    common_tags = frozenset({SUSPENSIONS})
+
+    tenant: Key[TenantId]
+
+
+LockEvent: TypeAlias = TenantLocked | TenantUnlocked
 TenantEvent: TypeAlias = (
     TenantCreated
     | TenantClosed
@@ -135,20 +147,22 @@ class Tenant(State):
     country: Country = "ES"
     books: Books = "absent"
     suspended: str | None = None  # Why.
+    locked: bool = False
     archives: tuple[str, ...] = ()  # The files (SHA-256) that hold the books as they were closed.
     events: int = 0  # How many were archived, and the hash of the last.
     head: str = ""
 
-    def evolve(self, event: TenantEvent) -> "Tenant":  # noqa: PLR0911 - one a case.
+    def evolve(self, event: TenantEvent | LockEvent) -> "Tenant":  # noqa: PLR0911 - one a case.
         match event:
+            case TenantLocked() | TenantUnlocked():
+                return replace(self, locked=isinstance(event, TenantLocked))
             case TenantCreated():
                 return Tenant(slug=event.slug, name=event.name, country=event.country, books="open")
             case TenantRenamed(name=name):
                 return replace(self, name=name)
-            case TenantSuspended(reason=reason):
+            case TenantSuspended() | TenantResumed():
+                reason = event.reason if isinstance(event, TenantSuspended) else None
                 return replace(self, suspended=reason)
-            case TenantResumed():
-                return replace(self, suspended=None)
             case TenantClosed():
                 return replace(self, books="closed", archives=())
             case TenantArchived():
@@ -183,17 +197,22 @@ class SlugClaim(State):
 
 
 class Suspensions(State):
-    """Who is suspended, and why."""
+    """Who is suspended, and why; and who is locked."""
 
     reasons: dict[TenantId, str] = {}
+    locked: frozenset[TenantId] = frozenset()
 
-    def evolve(self, event: TenantSuspended | TenantResumed) -> "Suspensions":
+    def evolve(self, event: TenantSuspended | TenantResumed | LockEvent) -> "Suspensions":
         others = {each: why for each, why in self.reasons.items() if each != event.tenant}
         match event:
             case TenantSuspended(reason=reason):
-                return Suspensions(reasons={**others, event.tenant: reason})
+                return replace(self, reasons={**others, event.tenant: reason})
             case TenantResumed():
-                return Suspensions(reasons=others)
+                return replace(self, reasons=others)
+            case TenantLocked():
+                return replace(self, locked=self.locked | {event.tenant})
+            case TenantUnlocked():
+                return replace(self, locked=self.locked - {event.tenant})
 
     @classmethod
     def of_all(cls) -> Boundary["Suspensions"]:
@@ -267,13 +286,15 @@ class ResumeTenant(_OfTenant):
 
 
 class CloseTenant(_OfTenant):
-    """Close the books of a company. Closed again, nothing happens."""
+    """Close the books of a company, and let nobody in. Closed again, nothing happens."""
 
-    def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+    def decide(self, tenant: Tenant) -> Iterator[TenantEvent | LockEvent]:
         if tenant.books == "absent":
             raise _absent(self.tenant)
         if tenant.books == "open":
             yield TenantClosed(tenant=self.tenant)
+        if not tenant.locked:
+            yield TenantLocked(tenant=self.tenant)
 
 
 class NoteArchive(_OfTenant):
@@ -336,11 +357,13 @@ class NoteRestoration(_OfTenant):
 class ReopenTenant(_OfTenant):
     """Let closed books take events again. Reopened again, nothing happens."""
 
-    def decide(self, tenant: Tenant) -> Iterator[TenantEvent]:
+    def decide(self, tenant: Tenant) -> Iterator[TenantEvent | LockEvent]:
         if tenant.books in {"absent", "removed"}:
             raise _absent(self.tenant)
         if tenant.books == "closed":
             yield TenantReopened(tenant=self.tenant)
+        if tenant.locked:
+            yield TenantUnlocked(tenant=self.tenant)
 
 
 def vouches(tenant: Tenant) -> bool:

@@ -42,15 +42,13 @@ FORMER_MAX: Final = 2
 class WebhookRegistered(Event):
     """An endpoint is sent what happens from here on."""
 
+    common_tags = frozenset({ENDPOINTS})
+
     endpoint: Key[EndpointId]
     url: str
     types: tuple[str, ...]
     description: str
     secret_id: SecretId
-
-    @property
-    def tags(self) -> frozenset[str]:
-        return frozenset((f"endpoint:{self.endpoint}", ENDPOINTS))
 
 
 class WebhookChanged(Event):
@@ -82,11 +80,9 @@ class WebhookSecretRotated(Event):
 
 
 class WebhookRemoved(Event):
-    endpoint: Key[EndpointId]
+    common_tags = frozenset({ENDPOINTS})
 
-    @property
-    def tags(self) -> frozenset[str]:
-        return frozenset((f"endpoint:{self.endpoint}", ENDPOINTS))
+    endpoint: Key[EndpointId]
 
 
 class WebhookReplayRequested(Event):

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
+from msgspec import Meta
 from msgspec.structs import replace
 
-from domain.ids import BatchId
+from domain.ids import Actor, BatchId, BranchId
 from domain.invoicing import (
     Custom,
     InvoiceDrafted,
@@ -21,10 +22,22 @@ from domain.invoicing import (
 )
 from domain.kernel import Value
 from domain.money import EXACT, product, rounded
-from projections.kernel import Indexed, ReadModel, Row, derived, one_of, relations
+from projections.kernel import (
+    Indexed,
+    MadeBy,
+    OfBranch,
+    ReadModel,
+    Row,
+    SeenWith,
+    derived,
+    one_of,
+    relations,
+)
 
 PER_CENT: Final = Decimal("0.01")
 NOTHING: Final = Decimal(0)
+SEE_TAX_ID: Final = "invoicing.customer.see_tax_id"
+MAKER: Final = "Who drafted or recorded it, `user:…` or `key:…`; empty of an import."
 Status: TypeAlias = Literal["draft", "issued"]
 
 
@@ -35,7 +48,9 @@ class CustomerOfInvoice(Value):
     code: str
     name: str | None
     country: str | None
-    tax_id: str | None
+    tax_id: Annotated[
+        str | None, SeenWith(SEE_TAX_ID), Meta(description=f"Empty without {SEE_TAX_ID}.")
+    ]
 
 
 class LineOfInvoice(Value):
@@ -71,6 +86,8 @@ class InvoiceRow(Row):
     customer_code: Indexed[str | None] = None
     batch: Indexed[BatchId | None] = None
     custom: Custom | None = None
+    made_by: MadeBy[Annotated[Actor, Meta(description=MAKER)] | None] = None
+    branch: OfBranch[BranchId | None] = None
 
     @derived
     def due(self) -> Indexed[Decimal]:
@@ -82,7 +99,7 @@ class Invoices(ReadModel[InvoiceRow]):
     name = "invoices"
     row = InvoiceRow
     key = "invoice"
-    version = 3
+    version = 4
     permission = "invoicing.invoice.read"
     search = ("number", "customer_code", "customer.name")
     related = relations(
@@ -149,6 +166,8 @@ def _of(event: InvoiceEvent, *, status: Status, kind: Kind) -> InvoiceRow:
         customer=_customer(event),
         customer_code=event.customer_code,
         custom=event.custom,
+        made_by=event.made_by,
+        branch=event.branch,
     )
 
 

@@ -4,11 +4,11 @@ Most rows are of one entity, named by a field of its events. Others gather from 
 a line of a book. Those say which keys an event touches.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
 from typing import (
     Annotated,
     Any,
@@ -16,16 +16,20 @@ from typing import (
     Final,
     Generic,
     TypeVar,
+    Union,
     get_args,
+    get_origin,
     get_type_hints,
     overload,
 )
 
 from msgspec import Struct, structs
 
+from domain.access.scopes import Scope
 from domain.kernel import Event, Value, event_types_of
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Struct)
 PACKAGE: Final = "projections"
 
 
@@ -34,6 +38,22 @@ class _Indexed:
 
 
 Indexed = Annotated[T, _Indexed()]
+
+
+class ScopedBy(Struct, frozen=True):
+    """Marks the column that a scope goes by: who made the row, or of which branch it is."""
+
+    scope: Scope
+
+
+MadeBy = Annotated[T, ScopedBy("own")]
+OfBranch = Annotated[T, ScopedBy("branch")]
+
+
+class SeenWith(Struct, frozen=True):
+    """Marks a field that is empty for readers who lack a permission. No list goes by it."""
+
+    permission: str
 
 
 class Row(Value):
@@ -149,8 +169,11 @@ def read_models() -> dict[str, type[ReadModel[Any]]]:  # Any: of any row.
 
 @cache
 def readable() -> frozenset[str]:
-    """Name the permissions by which public read models are read."""
-    return frozenset(model.permission for model in read_models().values() if model.public)
+    """Name the permissions by which public read models are read, and fields of theirs seen."""
+    public = [model for model in read_models().values() if model.public]
+    return frozenset(model.permission for model in public).union(
+        each.permission for model in public for each in guarded_fields(model.row)
+    )
 
 
 def events_of(model: type[ReadModel[Any]]) -> tuple[type[Event], ...]:  # Any: of any row.
@@ -188,6 +211,60 @@ def indexed_columns(row: type[Row]) -> tuple[str, ...]:
 
 def _is_indexed(hint: object) -> bool:
     return any(isinstance(arg, _Indexed) or _is_indexed(arg) for arg in get_args(hint))
+
+
+@cache
+def scope_columns(row: type[Row]) -> Mapping[Scope, str]:
+    """Name the columns that scopes go by."""
+    hints = columns_with_hints(row).items()
+    return {mark.scope: name for name, hint in hints for mark in marks_of(hint, ScopedBy)}
+
+
+class Guarded(Struct, frozen=True, kw_only=True):
+    """A field that is seen with a permission alone.
+
+    Attributes:
+        path: The fields that lead to it from the row.
+        owner: The struct that has it.
+
+    """
+
+    path: tuple[str, ...]
+    owner: type[Struct]
+    permission: str
+
+
+@cache
+def guarded_fields(struct: type[Struct]) -> tuple[Guarded, ...]:
+    """Find the fields of a row that are seen with a permission alone, those inside included."""
+    is_row = issubclass(struct, Row)
+    hints = columns_with_hints(struct) if is_row else get_type_hints(struct, include_extras=True)
+    return tuple(_guarded(struct, hints))
+
+
+def _guarded(struct: type[Struct], hints: Mapping[str, Any]) -> Iterator[Guarded]:  # Any: hints.
+    for name, hint in hints.items():
+        for mark in marks_of(hint, SeenWith):
+            yield Guarded(path=(name,), owner=struct, permission=mark.permission)
+        for inner in _structs_in(hint):
+            for each in guarded_fields(inner):
+                yield structs.replace(each, path=(name, *each.path))
+
+
+def marks_of(hint: object, kind: type[M]) -> Iterator[M]:
+    """Find the marks of a kind that stand on an annotation, and not on what is inside a list."""
+    if get_origin(hint) in {Annotated, Union, UnionType}:
+        for arg in get_args(hint):
+            if isinstance(arg, kind):
+                yield arg
+            yield from marks_of(arg, kind)
+
+
+def _structs_in(hint: object) -> Iterator[type[Struct]]:
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        yield hint
+    for arg in get_args(hint):
+        yield from _structs_in(arg)
 
 
 def project(model: type[ReadModel[R]], history: Iterable[Event]) -> dict[str, R]:

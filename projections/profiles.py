@@ -4,7 +4,8 @@ from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
 
-from domain.profiles import Country, ProfileChanged, ProfileId, TaxIdCheck
+from domain.ids import Country
+from domain.profiles import ProfileChanged, ProfileId, TaxIdCheck
 from projections.kernel import ReadModel, Row, derived
 
 Warned: TypeAlias = Literal["tax_id_check_failed"]

@@ -14,6 +14,8 @@ from domain.access import (
     RoleRetired,
     UserId,
 )
+from domain.access.branches import BranchesAssigned
+from domain.ids import BranchId
 from projections.kernel import ReadModel, Row
 
 
@@ -41,26 +43,31 @@ class Roles(ReadModel[RoleRow]):
 
 
 class MemberRow(Row):
-    """Somebody who may act for the tenant, and by which roles."""
+    """Somebody who may act for the tenant, by which roles, and in which branches."""
 
     user: UserId
     email: str
     roles: tuple[RoleId, ...]
+    branches: tuple[BranchId, ...] = ()
 
 
 class Members(ReadModel[MemberRow]):
     name = "members"
     row = MemberRow
     key = "user"
+    version = 2
     permission = "access.member.read"
 
     @staticmethod
-    def apply(row: MemberRow | None, event: MemberEvent) -> MemberRow | None:
+    def apply(row: MemberRow | None, event: MemberEvent | BranchesAssigned) -> MemberRow | None:
         match event:
             case MemberAdmitted():
                 return MemberRow(user=event.user, email=event.email, roles=event.roles)
             case MemberRolesChanged():
                 assert row is not None, "A member is admitted before its roles change."
                 return replace(row, roles=event.roles)
+            case BranchesAssigned():
+                assert row is not None, "A member is admitted before it is placed."
+                return replace(row, branches=event.branches)
             case MemberRemoved():
                 return None

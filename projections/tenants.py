@@ -4,10 +4,9 @@ from typing import Literal, TypeAlias
 
 from msgspec.structs import replace
 
-from domain.ids import TenantId
+from domain.ids import Country, TenantId
 from domain.tenants import (
     Books,
-    Country,
     Slug,
     TenantArchived,
     TenantClosed,

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import Final
 
 import psycopg
 import pytest
@@ -16,6 +17,22 @@ from adapters.postgres.migrate import migrate
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings, load_settings
 
+LONG: Final = (
+    "tests/docs/",
+    "tests/soak/",
+    "tests/generated/",
+    "tests/cli/test_demo.py",
+    "tests/embedded/",
+    "tests/faults/",
+    "tests/isolation/",
+    "tests/credentials/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with files that take long, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
 
 @pytest.fixture(scope="session")
 def urls() -> Iterator[Urls]:
@@ -24,29 +41,60 @@ def urls() -> Iterator[Urls]:
         settings = replace(load_settings(), asiento_data=Path(folder))
         try:
             with embedded_servers(settings) as running:
+                if not settings.database_url:
+                    _hurry(running)
                 yield running
         finally:
             remove_instance(settings)
 
 
-def _named(url: str, database: str) -> str:
-    return conninfo.make_conninfo(url, dbname=database)
+def _hurry(urls: Urls) -> None:
+    """Let nothing wait for the disk: no test here cuts the power, and the folder goes at the end.
+
+    What is kept when a server dies is tried by tests/embedded, tests/faults and tests/soak, which
+    start servers of their own.
+    """
+    with psycopg.connect(urls.admin_database_url, autocommit=True) as admin:
+        admin.execute("ALTER SYSTEM SET fsync = off")
+        admin.execute("SELECT pg_reload_conf()")
+
+
+_MODELS: Final[dict[str, str]] = {}
+"""The database that others are copies of, by the server that has it."""
 
 
 @contextmanager
 def new_database(urls: Urls, *, partitions: int | None = None) -> Iterator[Urls]:
     """Make a migrated database, and drop it at the end."""
-    name = sql.Identifier(database := f"test_{token_hex(6)}")
     with psycopg.connect(urls.admin_database_url, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(name))
-        own = Urls(
-            database_url=_named(urls.database_url, database),
-            admin_database_url=_named(urls.admin_database_url, database),
-            redis_url=urls.redis_url,
-        )
-        migrate(own.admin_database_url, own.database_url, partitions=partitions)
+        model = _MODELS.get(urls.admin_database_url)
+        if model is None:
+            model = _created(admin, "template0")
+            _migrate(_within(urls, model))
+            _MODELS[urls.admin_database_url] = model
+        own = _within(urls, name := _created(admin, model))
+        _migrate(own, partitions)
         yield own
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _created(admin: psycopg.Connection, model: str) -> str:
+    name = f"test_{token_hex(6)}"
+    create = sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE {}")
+    admin.execute(create.format(sql.Identifier(name), sql.Identifier(model)))
+    return name
+
+
+def _within(urls: Urls, database: str) -> Urls:
+    return replace(
+        urls,
+        database_url=conninfo.make_conninfo(urls.database_url, dbname=database),
+        admin_database_url=conninfo.make_conninfo(urls.admin_database_url, dbname=database),
+    )
+
+
+def _migrate(urls: Urls, partitions: int | None = None) -> None:
+    migrate(urls.admin_database_url, urls.database_url, partitions=partitions)
 
 
 @pytest.fixture(scope="module")

@@ -1,124 +1,188 @@
 """The door: a credential goes in, a verified context comes out, or the one same refusal."""
 
 import hmac
+import time
 from datetime import UTC, datetime
-from typing import Final, LiteralString
+from functools import partial
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
-from psycopg import sql
 from structlog.contextvars import get_contextvars
 
+from adapters.access.key_uses import KeyUses
+from adapters.access.keys import find_key
 from adapters.access.lookups import Lookups
-from adapters.access.secret import signing_key
-from adapters.access.tokens import Claims, Tokens
-from adapters.postgres.connections import Pool, tenant_transaction
-from adapters.postgres.models.rows import load_rows, table_of
-from adapters.postgres.models.versions import serving_table
+from adapters.access.rights import People, Rights
+from adapters.access.secret import keys_for
+from adapters.access.sessions import Session, Sessions, read_browser_secret
+from adapters.access.shown import (
+    ACCESS_COOKIE,
+    CSRF_PURPOSE,
+    SESSION_COOKIE,
+    Page,
+    Shown,
+    check_forgery,
+    csrf_token,
+)
+from adapters.access.tokens import PURPOSE, Tokens
+from adapters.postgres.connections import Pool
 from adapters.runtime import Runtime
-from application.access import digest, read_api_key
-from application.errors import Unauthenticated
+from adapters.security.limits import check_rate
+from adapters.security.notes import notes_of
+from application.access import ACROSS, read_api_key
+from application.errors import Forbidden, Unauthenticated
 from application.kernel import Context, new_id
-from application.roles import permissions_of, standard_roles
-from domain.access import Email, Enrolment, KeyId, Member, Role, UserId
-from domain.ids import SYSTEM_TENANT, TenantId
-from projections.access import ApiKeyRow, ApiKeys, UserRow, Users
-from projections.kernel import readable
+from application.operators import OPERATOR
+from domain.access import KeyId, KeySecret, SessionId, UserId
+from domain.ids import TenantId
 
 USER: Final = "user:"
-USER_OF: LiteralString = 'SELECT "user" FROM {} WHERE tenant_id = %s AND email = %s'
 
 
 class Admission(Struct, frozen=True, kw_only=True, eq=False):
-    """Who was let in, and by what that can be checked again: a key, or until when a token holds."""
+    """Who was let in, and by what that can be checked again: a key, or a session."""
 
     context: Context
     key: KeyId | None = None
+    secret: KeySecret | None = None  # Of the key's, the one that was shown.
+    user: UserId | None = None
+    session: SessionId | None = None
     until: datetime | None = None
 
 
 class Door:
-    """Knows the keys and the people that came by lately, and the tokens of the instance."""
+    """Knows the keys and the people that came by lately, and the sessions of the instance."""
 
     def __init__(self, runtime: Runtime) -> None:
+        settings = runtime.settings
         self._runtime = runtime
         self._pool = runtime.pool
         self._clock = runtime.clock
-        self._keys = Lookups(self._find_key)
-        self._rights = Lookups(self._find_rights)
-        self.tokens = Tokens(signing_key(runtime.settings))
+        self._keys = Lookups(partial(find_key, runtime))
+        self.uses = KeyUses(runtime.pool)
+        self._people = People(runtime)
+        self._origins = frozenset(settings.allowed_origins)
+        self._csrf_key = keys_for(settings, CSRF_PURPOSE)[0]
+        self.tokens = Tokens(keys_for(settings, PURPOSE))
+        self.sessions = Sessions(runtime.pool, settings, runtime.clock)
+        self._going_on = Lookups(self.sessions.find)
 
-    async def enter(self, authorization: str | None) -> Admission | None:
-        scheme, _, credential = (authorization or "").partition(" ")
+    async def enter(self, shown: Shown) -> Admission | None:
+        """Let in whoever shows a credential that holds; None: nobody known.
+
+        Raises:
+            Forbidden: A cookie says who it is, and a page of others may be asking.
+
+        """
+        if not shown.authorization:
+            return await self._by_cookie(shown)
+        scheme, _, credential = shown.authorization.partition(" ")
         if scheme.lower() != "bearer":
             return None
         if credential.startswith("ask_"):
-            return await self._by_key(credential.strip())
-        claims = self.tokens.read(credential.strip(), now=self._clock.now())
-        return await self._by_claims(claims) if claims else None
+            return await self._by_key(credential.strip(), shown.address)
+        return await self._by_token(credential.strip())
 
-    async def user(self, email: Email) -> UserRow | None:
-        table = await serving_table(self._pool, Users)
-        user_of = sql.SQL(USER_OF).format(sql.Identifier(table))
-        async with tenant_transaction(self._pool, SYSTEM_TENANT) as connection:
-            found = await connection.execute(user_of, (SYSTEM_TENANT, email))
-            ids = [user for (user,) in await found.fetchall()]
-            rows = await load_rows(connection, table_of(Users, table), SYSTEM_TENANT, ids)
-        return next((row for row in rows.values() if isinstance(row, UserRow)), None)
+    def csrf(self, session: SessionId) -> str:
+        """Make the token that shows that a page of ours asks."""
+        return csrf_token(self._csrf_key, session)
 
-    async def rights(self, tenant: TenantId, user: UserId) -> frozenset[str] | None:
+    def check_forgery(self, shown: Shown, session: SessionId, *, strict: bool) -> None:
+        """See that a page of ours asks, where a cookie says who it is.
+
+        Raises:
+            Forbidden: It is a page of others, or nobody knows.
+
+        """
+        check_forgery(shown, self.csrf(session), self._origins, strict=strict)
+
+    def check_page(self, page: Page) -> None:
+        """See that it is no page of others that logs somebody in, by cookies that it can't see.
+
+        Raises:
+            Forbidden: It is one.
+
+        """
+        if page.is_ours(self._origins) is False:
+            raise Forbidden(
+                "access.foreign_page",
+                "This page may not log anybody in by cookies.",
+                hint="Name its origin in CORS_ORIGINS, or log in for tokens.",
+            )
+
+    async def session(self, session: SessionId) -> Session | None:
+        """Find a session that goes on."""
+        return await self._going_on.get(session)
+
+    async def rights(self, tenant: TenantId, user: UserId) -> Rights | None:
         """Tell what a person may do for a tenant; None: nothing, as it is no member."""
-        return await self._rights.get((tenant, user))
+        return await self._people.rights(tenant, user)
 
-    async def _by_claims(self, claims: Claims) -> Admission | None:
-        user = UserId(claims.sub.removeprefix(USER))
-        permissions = await self.rights(claims.tenant, user)
-        if permissions is None:
+    async def _by_cookie(self, shown: Shown) -> Admission | None:
+        browser = shown.cookies.get(SESSION_COOKIE)
+        if browser is not None:
+            admission = await self._by_secret(browser)
+        else:
+            admission = await self._by_token(shown.cookies.get(ACCESS_COOKIE, ""))
+        if admission is not None and admission.session is not None:
+            self.check_forgery(shown, admission.session, strict=browser is not None)
+        return admission
+
+    async def _by_secret(self, text: str) -> Admission | None:
+        given = read_browser_secret(text)
+        if given is None:
+            return None
+        session_id, shown = given
+        session = await self.session(session_id)
+        kept = session.secret_sha256 if session else None
+        if session is None or kept is None or not hmac.compare_digest(kept, shown):
+            return None
+        return await self._admission(session, session.acts_for, session.ends_at)
+
+    async def _by_token(self, text: str) -> Admission | None:
+        claims = self.tokens.read(text, now=self._clock.now()) if text else None
+        session = await self.session(SessionId(claims.sid)) if claims else None
+        if claims is None or session is None or claims.sub != f"{USER}{session.user}":
+            return None
+        return await self._admission(
+            session, claims.tenant, datetime.fromtimestamp(claims.exp, UTC)
+        )
+
+    async def _admission(
+        self, session: Session, tenant: TenantId, until: datetime
+    ) -> Admission | None:
+        rights = await self.rights(tenant, session.user)
+        if rights is None:
             return None
         context = Context(
-            tenant=claims.tenant,
-            actor=claims.sub,
-            permissions=permissions,
+            tenant=tenant,
+            actor=f"{OPERATOR if ACROSS in rights.permissions else USER}{session.user}",
+            permissions=rights.permissions,
             correlation_id=self._request_id(),
+            branches=rights.branches,
         )
-        return Admission(context=context, until=datetime.fromtimestamp(claims.exp, UTC))
+        return Admission(context=context, user=session.user, session=session.session, until=until)
 
-    async def _by_key(self, text: str) -> Admission | None:
-        given = read_api_key(text)
-        row = await self._keys.get(given["key"]) if given else None
-        if given is None or row is None:
+    async def _by_key(self, text: str, address: str) -> Admission | None:
+        given, now, begun = read_api_key(text), self._clock.now(), time.monotonic()
+        key = await self._keys.get(given["key"]) if given else None
+        if given is None or key is None:
             return None
-        same = hmac.compare_digest(digest(given["secret"]), row.secret_sha256)
-        if not same or not still_holds(row, self._clock.now()):
+        secret = key.opened_by(given["secret"], now)
+        if secret is None:  # It may be a new one, of which is not known yet.
+            key = await self._keys.get(given["key"], begun=begun)
+            secret = key.opened_by(given["secret"], now) if key else None
+        if key is None or secret is None or not key.takes(address):
             return None
+        self.uses.note(key.tenant, key.key, at=now, address=address, secret_id=secret.secret_id)
         context = Context(
-            tenant=row.owner,
-            actor=f"key:{row.key}",
-            permissions=frozenset(row.permissions),
+            tenant=key.tenant,
+            actor=f"key:{key.key}",
+            permissions=key.permissions,
             correlation_id=self._request_id(),
         )
-        return Admission(context=context, key=row.key)
-
-    async def _find_key(self, key: KeyId) -> ApiKeyRow | None:
-        table = table_of(ApiKeys, await serving_table(self._pool, ApiKeys))
-        async with tenant_transaction(self._pool, SYSTEM_TENANT) as connection:
-            rows = await load_rows(connection, table, SYSTEM_TENANT, [key])
-        row = rows.get(key)
-        return row if isinstance(row, ApiKeyRow) else None
-
-    async def _find_rights(self, who: tuple[TenantId, UserId]) -> frozenset[str] | None:
-        """Read the log itself, so that nothing is held that was taken away, whoever projects."""
-        tenant, user = who
-        bus, standard = self._runtime.bus, standard_roles(readable())
-        member = await bus.fold(tenant, Member.at(user=user))
-        if member.known:
-            own = [each for each in member.roles if each not in standard]
-            roles = {each: await bus.fold(tenant, Role.at(role=each)) for each in own}
-            found = permissions_of(member.roles, roles, standard)
-        else:  # Before there were members, people were enrolled with what they may.
-            enrolled = await bus.fold(SYSTEM_TENANT, Enrolment.at(user=user))
-            found = frozenset(enrolled.permissions if enrolled.tenant == tenant else ())
-        return found or None
+        return Admission(context=context, key=key.key, secret=secret)
 
     def _request_id(self) -> str:
         return str(get_contextvars().get("request_id") or new_id(self._clock.now()))
@@ -135,28 +199,23 @@ def door_of(runtime: Runtime) -> Door:
     return door
 
 
-def still_holds(row: ApiKeyRow, now: datetime) -> bool:
-    """Tell whether a key is neither revoked nor expired."""
-    return not row.revoked and (row.expires_at is None or row.expires_at > now)
-
-
-async def authenticate(runtime: Runtime, authorization: str | None) -> Context:
-    """Verify the value of an ``Authorization`` header, as `admit` does, for one request."""
-    return (await admit(runtime, authorization)).context
-
-
-async def admit(runtime: Runtime, authorization: str | None) -> Admission:
-    """Verify the value of an ``Authorization`` header: an API key or an access token.
+async def admit(runtime: Runtime, shown: Shown) -> Admission:
+    """Verify what a request shows: an API key, an access token or a session.
 
     Raises:
         Unauthenticated: It is missing, unknown, revoked or expired; which of these is not said.
+        Forbidden: A cookie says who it is, and a page of others may be asking.
+        TooMany: It asks more often than anybody may.
 
     """
-    admission = await door_of(runtime).enter(authorization)
+    admission = await door_of(runtime).enter(shown)
     if admission is None:
         raise Unauthenticated(
             "access.unauthenticated",
             "This needs a credential that is known and still holds.",
             hint="Send `Authorization: Bearer` with an API key, or with a token of /api/v1/login.",
         )
+    await check_rate(runtime, admission.context)
+    if admission.key is not None:
+        notes_of(runtime).key_used(admission.context.tenant, admission.key)
     return admission

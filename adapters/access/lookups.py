@@ -22,11 +22,14 @@ class Lookups(Generic[K, V]):
         self._look_up = look_up
         self._kept: OrderedDict[K, tuple[float, asyncio.Task[V | None]]] = OrderedDict()
 
-    def get(self, key: K) -> Awaitable[V | None]:
-        """Find what *key* names; None: nothing."""
+    def get(self, key: K, *, begun: float = 0.0) -> Awaitable[V | None]:
+        """Find what *key* names; None: nothing.
+
+        What was looked up before *begun*, as ``time.monotonic`` tells it, is not good enough.
+        """
         now = time.monotonic()
         since, looking = self._kept.get(key, (0.0, None))
-        if looking is None or now - since > KEPT_SECONDS:
+        if looking is None or now - since > KEPT_SECONDS or since < begun:
             looking = asyncio.create_task(self._find(key))
             self._kept[key] = (now, looking)
             self._kept.move_to_end(key)

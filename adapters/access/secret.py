@@ -1,4 +1,8 @@
-"""The secret that signs access tokens: given, or made once for all processes of an instance."""
+"""What access signs with, derived from the secret of the instance, a key for each purpose.
+
+The secret is given, or made once for all processes. Former ones sign nothing, and what they
+signed is still taken until it runs out.
+"""
 
 import hmac
 from typing import Final
@@ -11,18 +15,28 @@ SECRET_LENGTH_MIN: Final = 32
 FILE: Final = "secret-key"
 
 
-def signing_key(settings: Settings) -> bytes:
-    """Derive the key of access tokens from the instance's secret.
+def keys_for(settings: Settings, purpose: str) -> tuple[bytes, ...]:
+    """Derive 32 bytes for a purpose from each secret; the first is what to sign with.
 
     Raises:
-        Malformed: The secret that was set is too short to be one.
+        Malformed: A secret that was set is too short to be one.
 
     """
-    secret = settings.asiento_secret_key or made_once(settings.data / FILE, random_hex)
-    if len(secret) < SECRET_LENGTH_MIN:
+    return tuple(
+        hmac.digest(secret.encode(), b"asiento " + purpose.encode(), "sha256")
+        for secret in _secrets(settings)
+    )
+
+
+def _secrets(settings: Settings) -> list[str]:
+    if settings.asiento_secret_key is None:
+        return [made_once(settings.data / FILE, random_hex)]
+    secrets = [each.strip() for each in settings.asiento_secret_key.split(",")]
+    shortest = min(map(len, secrets))
+    if shortest < SECRET_LENGTH_MIN:
         raise Malformed(
             "settings.weak_secret",
-            f"ASIENTO_SECRET_KEY has {len(secret)} characters.",
+            f"ASIENTO_SECRET_KEY has one of {shortest} characters.",
             hint=f"Use {SECRET_LENGTH_MIN} random ones or more, as `openssl rand -hex 32` gives.",
         )
-    return hmac.digest(secret.encode(), b"asiento access token 1", "sha256")
+    return secrets

@@ -1,29 +1,22 @@
 """Standing: whether those who were let in for long are still who they were, and still may.
 
 A key that was revoked, has expired or may something else than before holds no longer; nor does a
-token that has run out, or whose owner lost a role. Keys are looked up together.
+token that has run out, or whose owner lost a role, or whose session was ended. Keys are looked up
+together, and so are sessions.
 """
 
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 
-from adapters.access.door import USER, Admission, door_of, still_holds
-from adapters.postgres.connections import tenant_transaction
-from adapters.postgres.models.rows import load_rows, table_of
-from adapters.postgres.models.versions import serving_table
+from adapters.access.door import Admission, door_of
+from adapters.access.keys import HeldKey, find_keys
+from adapters.access.rights import Rights, Who
 from adapters.runtime import Runtime
-from domain.access import KeyId, UserId
-from domain.ids import SYSTEM_TENANT, TenantId
-from projections.access import ApiKeyRow, ApiKeys
-
-KEYS_MAX: Final = 1_000
-"""Keys that are looked up by one statement."""
+from domain.access import KeyId
 
 PEOPLE_MAX: Final = 100
-Person: TypeAlias = tuple[TenantId, UserId]
-"""Somebody, and the tenant for which they act."""
 
 
 async def fallen(runtime: Runtime, admitted: Collection[Admission]) -> list[Admission]:
@@ -34,50 +27,38 @@ async def fallen(runtime: Runtime, admitted: Collection[Admission]) -> list[Admi
 
     """
     now = runtime.clock.now()
-    keys = await _permissions(runtime, {each.key for each in admitted if each.key}, now)
+    keys = await find_keys(runtime, {each.key for each in admitted if each.key})
     people = await _rights(runtime, {_person(each) for each in admitted if not each.key})
-    return [each for each in admitted if not _holds(each, keys, people, now)]
+    sessions = {each.session for each in admitted if each.session}
+    ended = sessions - await door_of(runtime).sessions.going_on(sessions)
+    return [
+        each for each in admitted if each.session in ended or not _holds(each, keys, people, now)
+    ]
 
 
 def _holds(
     each: Admission,
-    keys: Mapping[str, frozenset[str]],
-    people: Mapping[Person, frozenset[str] | None],
+    keys: Mapping[KeyId, HeldKey],
+    people: Mapping[Who, Rights | None],
     now: datetime,
 ) -> bool:
     if each.key is not None:
-        return keys.get(each.key) == each.context.permissions
-    same = people.get(_person(each), each.context.permissions) == each.context.permissions
+        key = keys.get(each.key)
+        if key is None or each.secret is None or not key.is_open(each.secret, now):
+            return False
+        return key.permissions == each.context.permissions
+    rights = Rights(each.context.permissions, each.context.branches)
+    same = people.get(_person(each), rights) == rights
     return same and each.until is not None and each.until > now
 
 
-def _person(each: Admission) -> Person:
-    return each.context.tenant, UserId(each.context.actor.removeprefix(USER))
+def _person(each: Admission) -> Who:
+    assert each.user is not None, "Who shows no key is a person."
+    return each.context.tenant, each.user
 
 
-async def _rights(
-    runtime: Runtime, people: Collection[Person]
-) -> dict[Person, frozenset[str] | None]:
+async def _rights(runtime: Runtime, people: Collection[Who]) -> dict[Who, Rights | None]:
     """Tell what people may do for tenants now; of many, some are looked at each time."""
     some = random.sample(sorted(people), min(len(people), PEOPLE_MAX))
     door = door_of(runtime)
     return {each: await door.rights(*each) for each in some}
-
-
-async def _permissions(
-    runtime: Runtime, keys: Iterable[KeyId], now: datetime
-) -> dict[str, frozenset[str]]:
-    """Tell what the keys may that still hold."""
-    found: dict[str, frozenset[str]] = {}
-    asked = sorted(keys)
-    if not asked:
-        return found
-    table = table_of(ApiKeys, await serving_table(runtime.pool, ApiKeys))
-    for start in range(0, len(asked), KEYS_MAX):
-        some = asked[start : start + KEYS_MAX]
-        async with tenant_transaction(runtime.pool, SYSTEM_TENANT) as connection:
-            rows = await load_rows(connection, table, SYSTEM_TENANT, some)
-        for key, row in rows.items():
-            if isinstance(row, ApiKeyRow) and still_holds(row, now):
-                found[key] = frozenset(row.permissions)
-    return found

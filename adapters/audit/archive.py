@@ -13,6 +13,7 @@ import psycopg
 from msgspec import Struct
 from psycopg import sql
 
+from adapters.accounts.memberships import CONSUMER as MEMBERSHIPS
 from adapters.audit.chain import Progress, silent
 from adapters.audit.keys import count_missing, put_keys
 from adapters.audit.log import verify_on
@@ -192,7 +193,7 @@ def remove(admin_url: str, archive: Checked, on_progress: Progress = silent) -> 
             )
         check_keys(connection, tenant, archive)
         # The projector leaves alone what is locked, and finds an empty log afterwards.
-        consumers = [*consumer_names()[0], CONSUMER, WEBHOOKS, CREDENTIALS]
+        consumers = [*consumer_names()[0], CONSUMER, WEBHOOKS, CREDENTIALS, MEMBERSHIPS]
         claimed = connection.execute(CLAIM_CURSORS, (tenant, consumers)).rowcount
         connection.execute(LOCK_CURSORS, (tenant,))
         rows: dict[str, int] = {}

@@ -27,6 +27,7 @@ from adapters.cli.imports import ERRORS
 from adapters.cli.options import ReadableFile
 from adapters.cli.output import Result, counted
 from adapters.cli.session import operator, with_runtime
+from adapters.postgres.locks import held
 from adapters.runtime import Runtime
 from application.errors import Conflict, Malformed
 from application.kernel import build
@@ -44,6 +45,7 @@ from domain.tenants import (
 )
 
 BATCH_CHARACTERS: Final = 36
+TURN_SECONDS: Final = 5.0
 Voucher: TypeAlias = Literal["system", "anchor"]
 VOUCHED: Final[dict[Voucher | None, str]] = {
     "system": "The log of `system` noted this very file.",
@@ -66,24 +68,36 @@ def close(slug: str, /, *, to: Path, force: bool = False) -> Result:
 
     async def work(runtime: Runtime) -> Result:
         owner = await find_owner(runtime, slug)
-        await _note(runtime, CloseTenant, tenant=_not_the_instance(owner))
-        url = runtime.settings.database_url or ""
-        await asyncio.to_thread(close_log, url, owner.tenant)
-        if not await asyncio.to_thread(_holds_all, url, owner, to, force=force):
-            await _write(runtime, owner, to, force=force)
-        checked = await asyncio.to_thread(_archived, to)
-        await asyncio.to_thread(_check_keys, url, checked)
-        end = checked.verified
-        archived = {"sha256": checked.sha256, "events": end.events, "head": end.head}
-        await _note(runtime, NoteArchive, tenant=owner.tenant, file=to.name, **archived)
-        document = {"tenant": owner.tenant, "slug": slug, "file": str(to), **archived}
-        said = (
-            f"The books of {slug} are closed: {counted(end.events, 'event')} in {to}, verified.",
-            f"SHA-256 of the file: {checked.sha256}",
-        )
-        return Result(document=document, people=said)
+        lock, url = f"close:{_not_the_instance(owner)}", runtime.settings.database_url or ""
+        async with held(url, lock, seconds_max=TURN_SECONDS) as mine:
+            if not mine:
+                raise Conflict(
+                    "tenants.closing",
+                    f"Somebody else is closing {slug} at this moment.",
+                    hint="Ask again when that has ended.",
+                )
+            return await _close(runtime, owner, to, force=force)
 
     return with_runtime(work)
+
+
+async def _close(runtime: Runtime, owner: Owner, to: Path, *, force: bool) -> Result:
+    url = runtime.settings.database_url or ""
+    await _note(runtime, CloseTenant, tenant=owner.tenant)
+    await asyncio.to_thread(close_log, url, owner.tenant)
+    if not await asyncio.to_thread(_holds_all, url, owner, to, force=force):
+        await _write(runtime, owner, to, force=force)
+    checked = await asyncio.to_thread(_archived, to)
+    await asyncio.to_thread(_check_keys, url, checked)
+    end = checked.verified
+    archived = {"sha256": checked.sha256, "events": end.events, "head": end.head}
+    await _note(runtime, NoteArchive, tenant=owner.tenant, file=to.name, **archived)
+    document = {"tenant": owner.tenant, "slug": owner.slug, "file": str(to), **archived}
+    said = (
+        f"The books of {owner.slug} are closed: {counted(end.events, 'event')} in {to}, verified.",
+        f"SHA-256 of the file: {checked.sha256}",
+    )
+    return Result(document=document, people=said)
 
 
 def remove(slug: str, /, *, archive: ReadableFile, yes: bool = False) -> Result:

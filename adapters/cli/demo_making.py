@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from typing import Final, LiteralString
 
-from adapters.access.passwords import hash_password
+from adapters.accounts.passwords import hash_password
 from adapters.cli.demo_file import SLUG, Demo
 from adapters.cli.session import find_tenant, operator
 from adapters.cli.tenants import create_key
@@ -19,7 +19,7 @@ from domain.access import OWNER, AdmitMember, RegisterUser
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.kernel import Refused
 from domain.tenants import CreateTenant
-from projections.access import ApiKeys, Users
+from projections.access import Users
 from projections.tenants import Tenants
 
 NAME: Final = "Demo"
@@ -63,7 +63,7 @@ async def _tenant(runtime: Runtime) -> TenantId:
 async def _register(runtime: Runtime, tenant: TenantId, password: str) -> str:
     """Register a user under the usual address, or under another if that is taken."""
     local, domain = EMAIL.split("@")
-    kept = hash_password(password)
+    kept = hash_password(password, runtime.settings)
     for email in (EMAIL, f"{local}-{secrets.token_hex(4)}@{domain}"):
         given = {
             **await email_fields(runtime.vault, email),
@@ -86,9 +86,9 @@ async def _register(runtime: Runtime, tenant: TenantId, password: str) -> str:
 
 
 async def _projected(runtime: Runtime) -> None:
-    """Wait until logins find the user and the key, or somebody else will have to."""
+    """Wait until the company is listed and the user has a name, or somebody else will have to."""
     head = await runtime.store.head(SYSTEM_TENANT)
-    names = [consumer_of(model) for model in (Tenants, Users, ApiKeys)]
+    names = [consumer_of(model) for model in (Tenants, Users)]
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PROJECTED_SECONDS_MAX
     while loop.time() < deadline:

@@ -50,13 +50,33 @@ GROUPS: Final = {
             "restore": ("archives:restore", "Bring a company back from its archive."),
         },
     ),
+    "operator": (
+        "Who answers for the instance.",
+        {
+            "appoint": ("operators:appoint", "Let a person answer for the instance."),
+            "dismiss": ("operators:dismiss", "Let a person answer for it no more."),
+            "list": ("operators:list_all", "The people who answer for the instance."),
+        },
+    ),
     "member": (
         "Who may act for a company.",
         {
             "add": ("members:add", "Let a person act for a company."),
+            "invite": ("invitations:invite", "Ask a person by letter to act for a company."),
+            "invitations": ("invitations:list_all", "Who was invited, and what became of it."),
+            "resend": ("invitations:resend", "Send the letter of an invitation once more."),
+            "withdraw": ("invitations:withdraw", "Let nobody in by an invitation."),
             "list": ("members:list_all", "Who may act for a company, and by which roles."),
             "change": ("members:change", "Give a member these roles, and no others."),
             "remove": ("members:remove", "Let a person act for a company no longer."),
+        },
+    ),
+    "user": (
+        "People who log in.",
+        {
+            "password": ("users:password", "Give a person a new password."),
+            "reset-factors": ("factors:reset", "Take all second factors from a person."),
+            "breached": ("users:breached", "Write the passwords that nobody may choose."),
         },
     ),
     "role": (
@@ -66,6 +86,29 @@ GROUPS: Final = {
             "define": ("members:define", "Name a set of permissions."),
             "retire": ("members:retire", "Take a role from all who have it."),
         },
+    ),
+    "key": (
+        "API keys, by which programs act for a company.",
+        {
+            "create": ("keys:create", "Let a program act for a company."),
+            "list": ("keys:list_all", "The keys there are, and when each was used last."),
+            "rotate": ("keys:rotate", "Give a key a new secret."),
+            "revoke": ("keys:revoke", "Lock a program out, for ever."),
+        },
+    ),
+    "service-account": (
+        "Members of a company that are programs.",
+        {
+            "add": ("service_accounts:add", "Let a program act for a company, by roles."),
+            "list": ("service_accounts:list_all", "The programs that act by roles."),
+            "change": ("service_accounts:change", "Give a program other roles."),
+            "suspend": ("service_accounts:suspend", "Let its keys open nothing for now."),
+            "resume": ("service_accounts:resume", "Let its keys open what its roles hold."),
+        },
+    ),
+    "security": (
+        "What happened at the door of a company.",
+        {"list": ("security:list_all", "Logins, failures, refusals, and who was given what.")},
     ),
     "module": (
         "Parts of the product that a company has on or off.",

@@ -7,8 +7,8 @@ from typing import Annotated, Final, TypeAlias, TypeVar
 from cyclopts import Parameter
 from msgspec import Struct
 
-from adapters.access.door import door_of
-from adapters.access.passwords import hash_password
+from adapters.accounts.accounts import account_of
+from adapters.accounts.passwords import hash_password
 from adapters.cli.derived import run_for
 from adapters.cli.options import TenantOption
 from adapters.cli.output import Result, Table
@@ -23,7 +23,6 @@ from domain.access import (
     AdmitMember,
     ChangeMemberRoles,
     DefineRole,
-    Email,
     RegisterUser,
     RemoveMember,
     RetireRole,
@@ -63,7 +62,7 @@ def add(email: str, /, *, role: RolesOption, tenant: TenantOption) -> Result:
     async def work(runtime: Runtime) -> Added:
         owner = await find_tenant(runtime, tenant)
         await _check_roles(runtime, owner, role)
-        user, password = await _user(runtime, owner, email)
+        user, password = await enrolled(runtime, owner, email)
         admitted = {"user": user, "email": email, "roles": role}
         done = await _execute(runtime, owner, AdmitMember, admitted)
         return Added(
@@ -138,22 +137,22 @@ async def _check_roles(runtime: Runtime, owner: TenantId, names: list[str]) -> N
         )
 
 
-async def _user(runtime: Runtime, owner: TenantId, email: str) -> tuple[UserId, str | None]:
+async def enrolled(runtime: Runtime, owner: TenantId, email: str) -> tuple[UserId, str | None]:
     """Find the person by its address, or register one with a password of its own."""
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     given = {
         **await email_fields(runtime.vault, email),
-        "password_hash": hash_password(password),
+        "password_hash": hash_password(password, runtime.settings),
         "tenant": owner,
         "permissions": (),
     }
     try:
         made = await _execute(runtime, SYSTEM_TENANT, RegisterUser, given)
     except Refused as refusal:
-        found = await door_of(runtime).user(Email(email))
-        if refusal.code != TAKEN or found is None:
+        known = await account_of(runtime, email)
+        if refusal.code != TAKEN or known is None:
             raise
-        return found.user, None
+        return known[0], None
     return UserId(made.ids["user"]), password
 
 

@@ -11,6 +11,8 @@ from adapters.cli.failures import FAILED
 from adapters.cli.options import LogOption
 from adapters.cli.output import Result, Table, counted, moment
 from adapters.cli.session import find_log, with_runtime
+from adapters.mail.opening import open_mailer
+from adapters.mail.resending import Letters, Resending
 from adapters.postgres.connections import tenant_transaction
 from adapters.postgres.projecting.reactions import Reacting
 from adapters.postgres.projecting.standing import look
@@ -152,6 +154,8 @@ def replay(
 
 
 def _reacting(runtime: Runtime, name: str) -> Reacting:
+    if name == Letters.name:
+        return Resending(runtime, open_mailer(runtime.settings))
     reaction = reactions().get(name)
     if reaction is None:
         raise NotFound(

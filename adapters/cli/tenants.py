@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, get_args
+from typing import get_args
 
 from msgspec import Struct
 
-from adapters.access import owner_permissions
+from adapters.access.owners import owner_permissions
+from adapters.cli.keys import give_key
 from adapters.cli.output import Result, Table, moment
 from adapters.cli.session import operator, with_runtime
 from adapters.runtime import Runtime
-from application.access import new_api_key
 from application.codec import decode, stored_names
 from application.kernel import build
 from application.ports import QueryItem, StoredEvent
 from domain.access import CreateApiKey
-from domain.ids import SYSTEM_TENANT, TenantId
-from domain.tenants import Books, Country, CreateTenant, Tenant, TenantCreated, TenantEvent
+from domain.ids import SYSTEM_TENANT, Country, TenantId
+from domain.tenants import Books, CreateTenant, Tenant, TenantCreated, TenantEvent
 
 FIRST_KEY: str = "owner"
 
@@ -73,16 +73,9 @@ def list_all() -> Result:
 
 async def create_key(runtime: Runtime, tenant: TenantId, name: str) -> str:
     """Make a key with all that an owner of *tenant* may do, and return its text."""
-    text, fields = new_api_key(runtime.clock)
-    given: dict[str, Any] = {
-        **fields,
-        "tenant": tenant,
-        "name": name,
-        "permissions": owner_permissions(),
-    }
-    command = build(CreateApiKey, given, runtime.clock)
-    await runtime.bus.execute(command, operator(SYSTEM_TENANT))
-    return text
+    for_ever = not runtime.settings.api_key_days_max
+    given = {"name": name, "permissions": owner_permissions(), "never_expires": for_ever}
+    return await give_key(runtime, tenant, CreateApiKey, given)
 
 
 def _listed(log: Iterable[StoredEvent]) -> Iterable[ListedTenant]:

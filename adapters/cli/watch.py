@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from rich.progress import Progress, TaskID
@@ -36,10 +37,36 @@ async def watch_job(
     """Follow a job to its success, through outages, and return its last news.
 
     Raises:
-        JobStopped: It failed or was cancelled.
+        JobStopped: It failed or was cancelled, or the books were closed.
         Unavailable: PostgreSQL was away for too long.
 
     """
+    following = asyncio.create_task(_follow(runtime, tenant, job, bars, step))
+    try:
+        while not following.done():
+            await asyncio.wait({following}, timeout=RETRY_SECONDS)
+            if not following.done():
+                await _check_open(runtime, tenant)
+        return following.result()
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def _check_open(runtime: Runtime, tenant: TenantId) -> None:
+    """See that the books are not closed: no job could note its end in them."""
+    with suppress(Unavailable):
+        if await runtime.bus.is_locked(tenant):
+            raise JobStopped(
+                "tenants.closed",
+                "The books were closed while the job ran.",
+                hint="It goes on where it stopped, should they be reopened.",
+            )
+
+
+async def _follow(
+    runtime: Runtime, tenant: TenantId, job: JobId, bars: Progress, step: str
+) -> JobNews:
     bar = bars.add_task(step, total=None, said="")
     loop = asyncio.get_running_loop()
     seen, heard_at = 0, loop.time()

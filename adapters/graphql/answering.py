@@ -5,7 +5,7 @@ it; only who is unknown, too eager or not understood at all is refused in anothe
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Final
@@ -19,6 +19,7 @@ from adapters.graphql.asked import Asked
 from adapters.graphql.asking import Asking
 from adapters.graphql.compiled.answers import answer_compiled
 from adapters.graphql.errors import tell, too_slow
+from adapters.graphql.guarded import masked
 from adapters.graphql.limits.admission import Charge, admit
 from adapters.graphql.limits.documents import Operation
 from adapters.graphql.limits.persisted import listed, read_persisted, taught_of
@@ -28,11 +29,13 @@ from application.errors import Malformed
 
 AT_ONCE: Final = frozenset({OperationType.QUERY, OperationType.MUTATION})
 READING: Final = frozenset({OperationType.QUERY})
+READING_ON: Final = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
 ANY: Final = frozenset(OperationType)
 UNKNOWN_DOCUMENT: Final = "PERSISTED_QUERY_NOT_FOUND"
 """The code and the message by which clients of Apollo's protocol know that they must send it."""
 
 Answer = dict[str, object]
+Masked = Sequence[Mapping[str, str]]
 
 
 class NotByGet(Malformed):
@@ -45,12 +48,14 @@ class Prepared(Struct, frozen=True, kw_only=True):
     """A request that may run; or the errors for which it does not.
 
     Attributes:
+        masked: The fields that are empty in the answer, as the caller may not see them.
         wait_seconds: After which it might; 0 where waiting does not help.
 
     """
 
     asked: Asked
     operation: Operation | None = None
+    masked: Masked = ()
     charge: Charge | None = None
     errors: tuple[GraphQLError, ...] = ()
     wait_seconds: int = 0
@@ -89,6 +94,7 @@ async def prepare(asking: Asking, asked: Asked, kinds: AbstractSet[OperationType
     return Prepared(
         asked=asked if asked.query else structs.replace(asked, query=text),
         operation=operation,
+        masked=masked(document.guards, asking.context) if document.guards else (),
         charge=admitted.charge,
         errors=tuple(admitted.errors),
         wait_seconds=admitted.wait_seconds,
@@ -107,7 +113,7 @@ async def run(asking: Asking, prepared: Prepared, request: bytes = b"") -> Answe
     try:
         compiled = await answer_compiled(asking, asked, request) if request else None
         if compiled is not None:
-            return told(msgspec.Raw(compiled), (), prepared.charge)
+            return told(msgspec.Raw(compiled), (), prepared.charge, prepared.masked)
         async with asyncio.timeout(longest if reads else None):
             data, errors = await _execute(asking, asked)
     except Exception as error:  # noqa: BLE001 - a bug is logged, and told as one.
@@ -115,7 +121,7 @@ async def run(asking: Asking, prepared: Prepared, request: bytes = b"") -> Answe
         failed = GraphQLError(str(cause), original_error=cause)
         tell([failed])
         return told(None, [failed], prepared.charge)
-    return told(data, errors, prepared.charge)
+    return told(data, errors, prepared.charge, prepared.masked)
 
 
 async def _execute(asking: Asking, asked: Asked) -> tuple[object, Sequence[GraphQLError]]:
@@ -129,13 +135,16 @@ async def _execute(asking: Asking, asked: Asked) -> tuple[object, Sequence[Graph
     return result.data, result.errors or ()
 
 
-def told(data: object, errors: Sequence[GraphQLError], charge: Charge | None) -> Answer:
+def told(
+    data: object, errors: Sequence[GraphQLError], charge: Charge | None, masked: Masked = ()
+) -> Answer:
     """Write an answer. Its errors have their codes already."""
     answer: Answer = {"data": data}
     if errors:
         answer["errors"] = [error.formatted for error in errors]
-    if charge:
-        answer["extensions"] = {"cost": charge}
+    extensions = {"cost": charge, "masked": masked}
+    if said := {name: value for name, value in extensions.items() if value}:
+        answer["extensions"] = said
     return answer
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema
 
+from adapters.graphql.guarded import Guards
 from adapters.graphql.schema import documents, schema
 
 
@@ -19,6 +20,11 @@ def core_schema() -> GraphQLSchema:
     """Return the schema as graphql-core has it."""
     core: GraphQLSchema = schema()._schema  # noqa: SLF001 - strawberry lends it by no other name.
     return core
+
+
+def guards_of(query: str) -> Guards:
+    """Name what a document asks for that is seen with a permission of its own."""
+    return documents().get(query).guards
 
 
 def read_document(query: str) -> DocumentNode:

@@ -21,8 +21,9 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 from strawberry.types.graphql import OperationType
 
-from adapters.access import Admission, admit
-from adapters.graphql.answering import AT_ONCE, READING, Answer, prepare, run
+from adapters.access.door import Admission, admit
+from adapters.access.shown import read_shown
+from adapters.graphql.answering import AT_ONCE, READING, READING_ON, Answer, prepare, run
 from adapters.graphql.asked import Asked
 from adapters.graphql.asking import Asking
 from adapters.graphql.commands.uploads import check_preflight, is_upload, uploaded
@@ -32,7 +33,7 @@ from adapters.graphql.subscriptions.sockets import converse
 from adapters.graphql.subscriptions.streams import EVENT_STREAM, stream
 from adapters.pages.graphiql import graphiql, wants_page
 from adapters.runtime import Runtime
-from application.errors import ApplicationError
+from application.errors import ApplicationError, TooMany
 
 BODY_BYTES_MAX: Final = 1_000_000
 METHODS: Final = "GET, HEAD, POST"
@@ -104,9 +105,13 @@ async def _answer_post(
 async def _answer_get(scope: HTTPScope) -> Reply | AnyResponse:
     if wants_page(_header(scope, b"accept")):
         return graphiql()
-    asking = _asking(scope, await _admitted(scope))
+    admission = await _admitted(scope)
+    asking = _asking(scope, admission)
     request: AnyRequest = Request(scope)
     asked = read_address(dict(request.query_params.items()))
+    if EVENT_STREAM in _header(scope, b"accept"):
+        last_event_id = _header(scope, b"last-event-id")
+        return stream(admission, asking, asked, last_event_id, READING_ON)
     return await _one(asking, asked, READING, _exact.encode(asked))
 
 
@@ -122,7 +127,8 @@ async def _answer_upload(scope: HTTPScope, content_type: str, receive: Receive) 
 
 
 async def _admitted(scope: HTTPScope) -> Admission:
-    return await admit(_runtime(scope), _header(scope, b"authorization"))
+    shown = read_shown(scope["headers"], scope["method"], scope["client"])
+    return await admit(_runtime(scope), shown)
 
 
 def _asking(scope: HTTPScope, admission: Admission) -> Asking:
@@ -197,6 +203,8 @@ def _failed(error: ApplicationError) -> Reply:
         headers["WWW-Authenticate"] = "Bearer"
     if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = "POST"
+    if isinstance(error, TooMany) and error.wait_seconds:
+        headers["Retry-After"] = str(error.wait_seconds)
     return _reply(_refusal(error), HTTPStatus(error.status), headers)
 
 

@@ -18,10 +18,12 @@ from adapters.graphql.errors import tell
 from adapters.graphql.limits.documents import Documents
 from adapters.graphql.queries.history import history_fields
 from adapters.graphql.queries.import_rows import extra_fields
+from adapters.graphql.queries.keys import key_fields
 from adapters.graphql.queries.modules import module_fields, template_fields
 from adapters.graphql.queries.nodes import node_fields
 from adapters.graphql.queries.projections import projection_fields
 from adapters.graphql.queries.reading import reading_fields
+from adapters.graphql.queries.security import security_fields
 from adapters.graphql.queries.webhooks import webhook_fields
 from adapters.graphql.scalars import SCALARS
 from adapters.graphql.shapes import made_class
@@ -62,8 +64,10 @@ def schema() -> Schema:
             | node_fields()
             | extra_fields()
             | history_fields()
+            | security_fields()
             | projection_fields()
             | webhook_fields()
+            | key_fields()
             | module_fields(),
         ),
         mutation=_root("Mutation", commanding_fields() | import_file_fields() | template_fields()),

@@ -60,6 +60,8 @@ DESTROY: LiteralString = """
 UPDATE subject_key SET wrapped = NULL, forgotten_at = now()
 WHERE tenant_id = %s AND subject = %s AND generation <= %s AND wrapped IS NOT NULL
 """
+# Where somebody came from, and with what, is known of who is logged in. Sessions are of the system.
+LOG_OUT: LiteralString = "DELETE FROM session WHERE tenant_id = %s AND 'user:' || user_id = %s"
 TO_WRAP: LiteralString = """
 SELECT tenant_id::text, subject, generation, wrapped, master
 FROM subject_keys_to_wrap_v1(%s, %s, %s, %s, %s)
@@ -191,7 +193,10 @@ async def prove(connection: Connection, keyring: Keyring) -> None:
 
 
 class DestroyKeys:
-    """The consumer that destroys the keys of those whom the log says are forgotten."""
+    """The consumer that destroys the keys of those whom the log says are forgotten.
+
+    Whoever of them is logged in is so no more.
+    """
 
     name = DESTROYER
     types: tuple[str, ...] = (SubjectForgotten.__name__,)
@@ -204,6 +209,7 @@ class DestroyKeys:
         async def act(event: Event, position: int) -> None:
             assert isinstance(event, SubjectForgotten), "It is asked for by type."
             gone = await connection.execute(DESTROY, (tenant, event.subject, event.generation))
+            await connection.execute(LOG_OUT, (tenant, event.subject))
             log.info("privacy.keys_destroyed", tenant=tenant, position=position, keys=gone.rowcount)
 
         done = await follow(connection, tenant, self.types, act, after=after, head=head)

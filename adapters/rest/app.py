@@ -11,6 +11,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from adapters.access.door import door_of
+from adapters.accounts.passwords import get_ready
 from adapters.graphql.http import graphql_handlers
 from adapters.graphql.schema import schema
 from adapters.metrics.standing import Overlook
@@ -22,16 +23,21 @@ from adapters.rest.docs import SwaggerPage, docs_router, front_door, openapi_jso
 from adapters.rest.edge import Counts, Edge
 from adapters.rest.headers import cors_of
 from adapters.rest.health import Stall, health, healthz, ready
-from adapters.rest.login import login
+from adapters.rest.invitations import accept_invitation
+from adapters.rest.login import login, logout, refresh
 from adapters.rest.metrics import metrics
+from adapters.rest.passkeys import give_login_options, log_in_by_passkey
 from adapters.rest.problems import HANDLERS as PROBLEMS
+from adapters.rest.recovery import email_verify, password_forgotten, password_reset
 from adapters.rest.routes import TAKES_FILES, rest_handlers
 from adapters.rest.segments import KeysWithSlashes
 from adapters.runtime import open_runtime
+from adapters.security.notes import notes_of
 from adapters.settings import Settings
 from adapters.worker.readers import reader_names
 from application.errors import ApplicationError
 from application.kernel import SystemClock
+from application.refusals import listening
 
 log = structlog.get_logger()
 
@@ -79,6 +85,14 @@ def _rest(settings: Settings) -> list[Router]:
 
 OPEN: Final[tuple[ControllerRouterHandler, ...]] = (
     login,
+    refresh,
+    logout,
+    give_login_options,
+    log_in_by_passkey,
+    accept_invitation,
+    password_forgotten,
+    password_reset,
+    email_verify,
     front_door,
     health,
     healthz,
@@ -97,9 +111,13 @@ async def _running(app: Litestar, settings: Settings) -> AsyncIterator[None]:
         async with open_runtime(settings) as runtime:
             schema()  # Or the first who asks would wait for it, and all others with them.
             door_of(runtime)
+            get_ready(settings)
             app.state.runtime = runtime
+            notes = notes_of(runtime)
             log.info("api.started")
-            yield
+            with listening(notes.refused):
+                yield
+            await notes.close()
     except ApplicationError as error:
         app.state.failure = error
         raise

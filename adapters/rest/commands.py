@@ -18,6 +18,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody
 from msgspec import UNSET, Struct, UnsetType, structs
 
+from adapters.accounts.letters import check_letters
 from adapters.postgres.models.conditions import Model
 from adapters.postgres.models.queries import find_row
 from adapters.rest.bodies import JSON_ONLY
@@ -26,7 +27,7 @@ from adapters.rest.signatures import with_signature
 from adapters.rest.tags import Tag, condition_of, named_model, tag_of
 from adapters.runtime import Runtime
 from adapters.waiting import wait_until
-from application.bus import KEY_LENGTH_MAX
+from application.asks import KEY_LENGTH_MAX
 from application.errors import ApplicationError, Changed
 from application.kernel import Context, Exposed, Outcome, exposed_commands
 from domain.kernel import Command, filled_fields, found_fields
@@ -90,7 +91,8 @@ async def execute(
 ) -> Response[Any]:  # Any: of its own result type, or a problem.
     """Run a command, and tell what happened or that its row is another by now (412)."""
     runtime: Runtime = request.app.state.runtime
-    condition = condition_of(wanted.if_match, wanted.model, wanted.places)
+    condition = condition_of(wanted.if_match, wanted.model, wanted.places, request.user)
+    await check_letters(runtime, command, request.user)
     try:
         outcome = await runtime.bus.execute(
             command, request.user, key=wanted.key, condition=condition

@@ -27,6 +27,7 @@ from structlog.contextvars import bound_contextvars
 from adapters.rest.headers import Header, safety_headers, with_defaults
 from adapters.rest.problems import answer
 from adapters.rest.segments import hold_slashes
+from adapters.security.places import calling
 from adapters.settings import Settings
 from application.kernel import new_id
 from application.ports import Clock
@@ -70,7 +71,7 @@ class Edge:
         hold_slashes(scope)
         if scope["path"].startswith(OLD_PREFIX):
             scope["path"] = NEW_PREFIX + scope["path"].removeprefix(OLD_PREFIX)
-        with bound_contextvars(request_id=request_id):
+        with bound_contextvars(request_id=request_id), calling(scope):
             if scope["type"] == ScopeType.HTTP:
                 await self._http(scope, receive, send, request_id)
             else:

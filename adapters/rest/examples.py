@@ -29,6 +29,11 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {  # Any: JSON.
         ],
         "defaults": {"currency": "EUR"},
     },
+    "CreateApiKey": {
+        "name": "The shop",
+        "permissions": ["invoicing.invoice.read"],
+        "networks": ["192.0.2.0/24"],
+    },
     "RegisterWebhook": {
         "url": "https://books.example/asiento",
         "types": ["InvoiceIssued"],

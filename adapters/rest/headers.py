@@ -18,9 +18,11 @@ SENT: Final = (
     "Idempotency-Key",
     "If-Match",
     "If-None-Match",
+    "X-CSRF-Token",
     "X-Request-Id",
 )
 SHOWN: Final = (
+    "Asiento-Masked",
     "Content-Disposition",
     "ETag",
     "Link",
@@ -56,12 +58,16 @@ def with_defaults(headers: Iterable[Header], defaults: Sequence[Header]) -> list
 
 
 def cors_of(settings: Settings) -> CORSConfig | None:
-    """Say which pages of others may call us from a browser; None: none."""
-    origins = [each for each in (settings.cors_origins or "").split(",") if each]
+    """Say which pages of others may call us from a browser; None: none.
+
+    Those that are named may come with cookies; where all may, none does.
+    """
+    origins = settings.allowed_origins
     if not origins:
         return None
     return CORSConfig(
-        allow_origins=[origin.strip() for origin in origins],
+        allow_origins=origins,
+        allow_credentials="*" not in origins,
         allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
         allow_headers=list(SENT),
         expose_headers=list(SHOWN),

@@ -15,10 +15,12 @@ from redis.exceptions import RedisError
 
 from adapters.credentials.figures import credential_figures
 from adapters.metrics.requests import request_figures
+from adapters.metrics.security import security_figures
 from adapters.metrics.shared import told_figures
 from adapters.metrics.standing import Overlook, standing_figures
 from adapters.rest.edge import Counts
 from adapters.runtime import Runtime
+from adapters.security.notes import notes_of
 from application.errors import ApplicationError
 
 SECONDS_MAX: Final = 2.0
@@ -59,7 +61,8 @@ async def metrics(request: Request[Any, Any, State]) -> Response[bytes]:
         or_none(lambda: credential_figures(runtime.pool, runtime.settings.credential_warn_days)),
     )
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Found([*request_figures(counts), *of_logs, *of_others, *of_secrets]))
+    noted = security_figures(notes_of(runtime).counts)
+    registry.register(_Found([*request_figures(counts), *noted, *of_logs, *of_others, *of_secrets]))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

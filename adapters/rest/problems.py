@@ -12,7 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import UNSET, Struct, UnsetType
 from structlog.contextvars import get_contextvars
 
-from application.errors import ApplicationError
+from application.errors import ApplicationError, TooMany
 from domain.kernel import Refused
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -91,6 +91,8 @@ def application_error(
 ) -> Response[bytes]:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("request.not_served", code=error.code, reason=error.message)
+    if isinstance(error, TooMany) and error.wait_seconds:
+        headers = {**(headers or {}), "Retry-After": str(error.wait_seconds)}
     return answer(error.status, error.code, error.message, error.hint, headers=headers)
 
 
@@ -151,7 +153,7 @@ def answer(
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if status in RETRY_AFTER_SECONDS:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS[status])
+        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS[status]))
     return Response(
         msgspec.json.encode(problem), status_code=status, media_type=MEDIA_TYPE, headers=headers
     )

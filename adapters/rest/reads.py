@@ -15,6 +15,7 @@ from adapters.postgres.models.moments import read_as_of, row_as_of
 from adapters.postgres.models.paging import FIRST_DEFAULT, FIRST_MAX
 from adapters.postgres.models.queries import Page, find_row, list_rows
 from adapters.postgres.models.shown import shown_type
+from adapters.postgres.models.sight import hidden
 from adapters.rest.filters import asked_of, filters_of, refuse_unknown
 from adapters.rest.problems import documented
 from adapters.rest.signatures import with_signature
@@ -23,7 +24,7 @@ from adapters.rest.tags import JSON, ReadRequest, tagged
 from adapters.runtime import Runtime
 from adapters.waiting import wait_until
 from application.errors import NotFound
-from projections.kernel import read_models
+from projections.kernel import guarded_fields, read_models
 
 First: TypeAlias = Annotated[
     int | None,
@@ -67,6 +68,13 @@ UNCHANGED: Final = ResponseSpec(None, description="The caller has it: If-None-Ma
 TAG: Final = ResponseHeader(
     name="ETag",
     description="What was seen, for If-None-Match and, of a row, for If-Match.",
+    documentation_only=True,
+)
+MASKED: Final = "Asiento-Masked"
+OF_MASKED: Final = ResponseHeader(
+    name=MASKED,
+    description="The fields that are empty here because the caller lacks the permission behind"
+    " each, as in `customer.tax_id; needs=invoicing.customer.see_tax_id`.",
     documentation_only=True,
 )
 PAGING: Final = {
@@ -130,9 +138,19 @@ def _list(model: Model) -> HTTPRouteHandler:
 def _sent(
     request: ReadRequest, model: Model, form: str, page: Page, turn: Turn | None
 ) -> Response[Any]:
+    headers = _masked(request, model)
     if form != JSON:
-        return stream(request, model, form, page, turn)
-    return tagged(request, {"items": page.rows, **_ways(page)}, Vary="Accept")
+        sent = stream(request, model, form, page, turn)
+        sent.headers.update(headers)
+        return sent
+    return tagged(request, {"items": page.rows, **_ways(page)}, None, Vary="Accept", **headers)
+
+
+def _masked(request: ReadRequest, model: Model) -> dict[str, str]:
+    """Say which fields are empty because the caller may not see them."""
+    fields = hidden(model, request.user)
+    said = [f"{'.'.join(each.path)}; needs={each.permission}" for each in fields]
+    return {MASKED: ", ".join(said)} if said else {}
 
 
 def _ways(page: Page) -> dict[str, str | None]:
@@ -166,12 +184,12 @@ def _one(model: Model) -> HTTPRouteHandler:
             row = await row_as_of(runtime, model, request.user, key, read_as_of(as_of))
             if row is None:
                 raise _absent(model, key, as_of)
-            return tagged(request, row)
+            return tagged(request, row, None, **_masked(request, model))
         await wait_until(runtime, model, request.user, at_least)
         found = await find_row(runtime.read_pool, model, request.user, key)
         if found is None:
             raise _absent(model, key, as_of)
-        return tagged(request, found.row, found.position)
+        return tagged(request, found.row, found.position, **_masked(request, model))
 
     hints = {"request": ReadRequest, "at_least": AtLeast, "as_of": AsOf, model.key: FromPath[str]}
     function = with_signature(run, f"get_{model.name}", hints, shown_type(model.row))
@@ -188,7 +206,7 @@ def _get(model: Model, rest: str, verb: str, function: Any) -> HTTPRouteHandler:
         description=model.row.__doc__,
         tags=[model.permission.partition(".")[0]],
         responses={304: UNCHANGED, **documented(400, 401, 403, 404 if rest else 406, 503)},
-        response_headers=[TAG],
+        response_headers=[TAG, *([OF_MASKED] if guarded_fields(model.row) else [])],
     )(function)
 
 

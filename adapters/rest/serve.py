@@ -5,6 +5,7 @@ import gc
 import signal
 import socket
 import sys
+from ipaddress import ip_network
 from typing import Final
 
 import uvicorn
@@ -17,6 +18,7 @@ from adapters.rest.frames import Frames
 from adapters.rest.protocol import bounded_protocol
 from adapters.runtime import Runtime
 from adapters.settings import Settings
+from application.errors import Malformed
 
 STOP_SECONDS_MAX: Final = 5
 LEAVE_SECONDS: Final = 0.2
@@ -61,6 +63,7 @@ def serve(settings: Settings) -> int:
 
 
 def _config(app: Litestar, settings: Settings) -> uvicorn.Config:
+    proxies = trusted_proxies(settings)
     return uvicorn.Config(
         app,
         loop="uvloop",
@@ -74,8 +77,32 @@ def _config(app: Litestar, settings: Settings) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        # Unless told, uvicorn would believe what comes from this machine.
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=STOP_SECONDS_MAX,
     )
+
+
+def trusted_proxies(settings: Settings) -> list[str]:
+    """Name the proxies whose word counts of who calls: addresses and networks.
+
+    Raises:
+        Malformed: One of them is neither.
+
+    """
+    given = [each.strip() for each in (settings.trusted_proxies or "").split(",")]
+    proxies = [each for each in given if each]
+    for each in proxies:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            raise Malformed(
+                "settings.bad_proxy",
+                f"TRUSTED_PROXIES holds {each!r}: {error}.",
+                hint="Name addresses or networks, such as 10.0.0.7,10.1.0.0/16.",
+            ) from None
+    return proxies
 
 
 class _Server(uvicorn.Server):

@@ -16,7 +16,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
 
-from adapters.postgres.models.conditions import Model
+from adapters.postgres.models.conditions import Model, owner_column
 from application import codec
 from application.asks import Unchanged
 from application.errors import Conflict, Malformed
@@ -79,7 +79,7 @@ def named_model(exposed: Exposed, in_path: list[str]) -> Model | None:
 
 
 def condition_of(
-    header: str | None, model: Model | None, places: Mapping[str, str]
+    header: str | None, model: Model | None, places: Mapping[str, str], context: Context
 ) -> Unchanged | None:
     """Read If-Match as a condition on the row that the path names; None where it isn't sent.
 
@@ -100,7 +100,8 @@ def condition_of(
     codec.check_tag(tag)
     types = codec.stored_names(events_of(model))
     positions = None if header.strip() == ANY else _positions(header)
-    return Unchanged(tag=tag, types=types, positions=positions)
+    owner = owner_column(model, context) and f"tenant:{context.tenant}"
+    return Unchanged(tag=tag, types=types, positions=positions, owner=owner)
 
 
 def _positions(header: str) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""What reads the logs to another end than a read model: jobs, webhooks, secrets, reactions."""
+"""What reads the logs to another end than a read model: jobs, webhooks, members, reactions."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,8 +7,11 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from adapters.accounts.memberships import CONSUMER as MEMBERSHIPS
+from adapters.accounts.memberships import Memberships
 from adapters.credentials.settling import CONSUMER as CREDENTIALS
 from adapters.credentials.settling import Secrets
+from adapters.mail.posting import READER as LETTERS
 from adapters.postgres.projecting.consumers import Consumer, consumer_names
 from adapters.postgres.projecting.reactions import Reacting
 from adapters.redis.broker import make_broker
@@ -45,6 +48,7 @@ async def begin_readers(runtime: Runtime, found: Iterable[type[Reaction]] | None
             queue,
             Endpoints(),
             Secrets(),
+            Memberships(),
             *(each for each in reacting if not each.reaction.system),
         ],
         system=[each for each in reacting if each.reaction.system],
@@ -65,4 +69,5 @@ def reader_names() -> tuple[list[str], list[str]]:
     tenants, system = consumer_names()
     for reaction in reactions().values():
         (system if reaction.system else tenants).append(actor_of(reaction))
-    return [CONSUMER, WEBHOOKS, CREDENTIALS, *tenants], system
+    tenants = [CONSUMER, WEBHOOKS, CREDENTIALS, MEMBERSHIPS, LETTERS, *tenants]
+    return tenants, [LETTERS, *system]

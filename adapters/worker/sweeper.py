@@ -9,6 +9,7 @@ from typing import Final, LiteralString
 import structlog
 from redis.exceptions import RedisError
 
+from adapters.access.sessions import drop_ended
 from adapters.credentials.safe import drop_idle
 from adapters.postgres.connections import Pool, tenant_transaction
 from adapters.postgres.locks import held, lock_of_job
@@ -39,12 +40,13 @@ async def sweep(runtime: Runtime) -> None:
             idle = await _idle_jobs(runtime)
             for (tenant, job), (kind, subject) in idle.items():
                 # Idle twice in a row: its message is gone, with Redis or with a worker.
-                if (tenant, job) in seen:
+                if (tenant, job) in seen and not await runtime.bus.is_locked(tenant):
                     await asyncio.to_thread(enqueue, broker, tenant, job, kind, subject)
                     log.warning("job.enqueued_again", job=job, kind=kind)
             seen = idle.keys() - seen
             await expiry.sweep()
             await drop_idle(runtime.pool)
+            await drop_ended(runtime.pool, runtime.clock.now())
             async with tenant_transaction(runtime.pool, SYSTEM_TENANT) as connection:
                 await empty_former(connection)
         except (Unavailable, RedisError) as error:

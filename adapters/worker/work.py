@@ -12,10 +12,12 @@ from application.errors import ApplicationError, Unavailable
 from application.jobs import Task, Workplace, do_job
 from domain.ids import JobId, TenantId
 from domain.jobs import ReportWaiting
+from domain.kernel import Refused
 
 LOCK_SECONDS: Final = 5.0
 RETRY_SECONDS_FIRST: Final = 0.5
 RETRY_SECONDS_MAX: Final = 10.0
+CLOSED: Final = "tenants.closed"
 log = structlog.get_logger()
 
 
@@ -40,6 +42,11 @@ async def run_job(runtime: Runtime, tenant: TenantId, job: JobId, kind: str, sub
         while True:
             try:
                 await _attempt(runtime, task, kind)
+            except Refused as refusal:
+                if refusal.code != CLOSED:
+                    raise
+                log.info("job.books_closed")  # It goes on where it stopped, should they reopen.
+                return
             except Unavailable as error:
                 await _say_waiting(task, error)
                 await asyncio.sleep(pause)

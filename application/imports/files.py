@@ -5,7 +5,8 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -15,6 +16,7 @@ from domain.kernel import Refused
 BROKEN: Final = "\N{REPLACEMENT CHARACTER} broken quotes"
 PROBE_BYTES: Final = 1 << 18
 CELL_CHARACTERS_MAX: Final = 131_072
+LINE_CHARACTERS_MAX: Final = 1 << 20
 BLANK: Final = ' \t\r\n\f\ufeff\xa0"' + "".join(DELIMITERS)
 CONTROL: Final = frozenset(range(32)) - {9, 10, 13, 12}
 WINDOWS_LETTERS: Final = frozenset(
@@ -77,7 +79,8 @@ class RowFile:
         csv.field_size_limit(CELL_CHARACTERS_MAX)
         with self._open() as stream:
             record: list[str] = []
-            reader = csv.reader(_noted(stream, record), delimiter=delimiter, strict=True)
+            lines = _noted(stream, record, self._name)
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
             while True:
                 line = reader.line_num + 1
                 record.clear()
@@ -119,9 +122,17 @@ class RowFile:
         return probe
 
 
-def _noted(lines: Iterable[str], record: list[str]) -> Iterator[str]:
-    """Pass lines on, and keep those of the record under way."""
-    for line in lines:
+def _noted(stream: IO[str], record: list[str], name: str) -> Iterator[str]:
+    """Pass lines on, and keep those of the record under way.
+
+    Raises:
+        Refused: A line does not end. A few compressed bytes may be more of it than memory holds.
+
+    """
+    lines = iter(partial(stream.readline, LINE_CHARACTERS_MAX), "")
+    for number, line in enumerate(lines, 1):
+        if len(line) == LINE_CHARACTERS_MAX:
+            raise _endless(name, number)
         record.append(line)
         yield line
 
@@ -183,6 +194,14 @@ def _cut_off(name: str, line: int) -> Refused:
         "imports.cut_off",
         f"File {name}, line {line}: a quoted field begins in this record and never ends.",
         hint="The file is cut off, or a quote is missing. Send the whole file.",
+    )
+
+
+def _endless(name: str, line: int) -> Refused:
+    return Refused(
+        "imports.endless_line",
+        f"File {name}, line {line}: it has {LINE_CHARACTERS_MAX:,} characters or more.",
+        hint="Send a table of rows, each on a line of its own.",
     )
 
 

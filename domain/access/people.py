@@ -1,8 +1,7 @@
-"""Access: who may act for a tenant, by a password or by a key that is shown once."""
+"""People: who may log in, each by an address of its own."""
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Annotated, NewType, TypeAlias
+from typing import Annotated, NewType
 
 from msgspec import Meta
 
@@ -36,7 +35,7 @@ class UserEnrolled(Event):
 
     user: Key[Subject[UserId]]
     email: Personal[Email]
-    password_hash: str
+    password_hash: Personal[str]
     tenant: Key[TenantId]
     permissions: tuple[str, ...]
     email_digest: Key[EmailDigest] | None = None
@@ -61,32 +60,17 @@ class UserRegistered(Retired):
         )
 
 
-class ApiKeyCreated(Event):
-    """A program may act for a tenant. Of its secret the SHA-256 is kept, in hex."""
-
-    key: Key[KeyId]
-    tenant: Key[TenantId]
-    name: str
-    secret_sha256: str
-    permissions: tuple[str, ...]
-    expires_at: datetime | None = None
-
-
-class ApiKeyRevoked(Event):
-    key: Key[KeyId]
-
-
-AccessEvent: TypeAlias = UserEnrolled | ApiKeyCreated | ApiKeyRevoked
-KeyEvent: TypeAlias = ApiKeyCreated | ApiKeyRevoked
-
-
 class EmailClaim(State):
-    """Whether an address has an account: by its digest, or by itself as it once was tagged."""
+    """Whose account an address is: by its digest, or by itself as it once was tagged."""
 
-    taken: bool = False
+    user: UserId | None = None
 
-    def evolve(self, event: UserEnrolled) -> "EmailClaim":  # noqa: ARG002 - that it happened is all.
-        return EmailClaim(taken=True)
+    @property
+    def taken(self) -> bool:
+        return self.user is not None
+
+    def evolve(self, event: UserEnrolled) -> "EmailClaim":
+        return EmailClaim(user=event.user)
 
 
 class Enrolment(State):
@@ -97,18 +81,6 @@ class Enrolment(State):
 
     def evolve(self, event: UserEnrolled) -> "Enrolment":
         return Enrolment(tenant=event.tenant, permissions=event.permissions)
-
-
-class ApiKey(State):
-    known: bool = False
-    revoked: bool = False
-
-    def evolve(self, event: KeyEvent) -> "ApiKey":
-        match event:
-            case ApiKeyCreated():
-                return ApiKey(known=True)
-            case ApiKeyRevoked():
-                return ApiKey(known=True, revoked=True)
 
 
 class RegisterUser(Command):
@@ -125,7 +97,7 @@ class RegisterUser(Command):
         by_digest = EmailClaim.at(email_digest=self.email_digest)
         return by_digest, EmailClaim.at(email=self.email)
 
-    def decide(self, by_digest: EmailClaim, by_address: EmailClaim) -> Iterator[AccessEvent]:
+    def decide(self, by_digest: EmailClaim, by_address: EmailClaim) -> Iterator[UserEnrolled]:
         if by_digest.taken or by_address.taken:
             raise Refused(
                 "access.email_taken",
@@ -140,46 +112,3 @@ class RegisterUser(Command):
             tenant=self.tenant,
             permissions=self.permissions,
         )
-
-
-class CreateApiKey(Command):
-    """Let a program in, for one tenant."""
-
-    key: Filled[KeyId]
-    tenant: TenantId
-    name: str
-    secret_sha256: str
-    permissions: tuple[str, ...]
-    expires_at: datetime | None = None
-
-    def boundary(self) -> tuple[Boundary[ApiKey]]:
-        return (ApiKey.at(key=self.key),)
-
-    def decide(self, key: ApiKey) -> Iterator[AccessEvent]:
-        if key.known:
-            raise Refused(
-                "access.key_taken", f"There is a key {self.key}.", hint="Leave the id out."
-            )
-        yield ApiKeyCreated(
-            key=self.key,
-            tenant=self.tenant,
-            name=self.name,
-            secret_sha256=self.secret_sha256,
-            permissions=self.permissions,
-            expires_at=self.expires_at,
-        )
-
-
-class RevokeApiKey(Command):
-    """Lock a program out. Revoking again changes nothing."""
-
-    key: KeyId
-
-    def boundary(self) -> tuple[Boundary[ApiKey]]:
-        return (ApiKey.at(key=self.key),)
-
-    def decide(self, key: ApiKey) -> Iterator[AccessEvent]:
-        if not key.known:
-            raise Refused("access.key_absent", f"There is no key {self.key}.", hint="List them.")
-        if not key.revoked:
-            yield ApiKeyRevoked(key=self.key)

@@ -11,6 +11,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from domain.access.people import EmailText, UserId
+from domain.access.scopes import GRANT, is_held
 from domain.kernel import (
     Boundary,
     Command,
@@ -36,7 +37,9 @@ ROLES_MAX: Final = 20
 Permission: TypeAlias = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z_]+\.[a-z_]+\.[a-z_]+$(?!\n)", description="Such as invoicing.invoice.read."
+        pattern=GRANT,
+        description="Such as invoicing.invoice.read; with @own or @branch behind it, it holds for"
+        " what one made, or for what is of one's branches.",
     ),
 ]
 Permissions: TypeAlias = Annotated[
@@ -155,7 +158,10 @@ class Giver(Value):
 
     def check(self, permissions: frozenset[str]) -> None:
         """Let nobody give what they lack."""
-        if self.held is None or not (lacking := sorted(permissions - self.held)):
+        if self.held is None:
+            return
+        lacking = sorted(each for each in permissions if not is_held(each, self.held))
+        if not lacking:
             return
         more = f" and {len(lacking) - NAMED_MAX} more" if len(lacking) > NAMED_MAX else ""
         raise Refused(
@@ -283,7 +289,7 @@ class ChangeMemberRoles(Command):
 
     def decide(self, member: Member, owners: Owners, *roles: Role) -> Iterator[MemberEvent]:
         if not member.roles:
-            raise _no_member(self.user)
+            raise no_member(self.user)
         self.giver.check_roles(zip(self.roles, roles, strict=True))
         self.giver.check_owner(member)
         office = OFFICE if OWNER in (*self.roles, *member.roles) else None
@@ -304,7 +310,7 @@ class RemoveMember(Command):
 
     def decide(self, member: Member, owners: Owners) -> Iterator[MemberEvent]:
         if not member.known:
-            raise _no_member(self.user)
+            raise no_member(self.user)
         _keep_an_owner(self.user, owners)
         self.giver.check_owner(member)
         if member.roles:
@@ -334,5 +340,5 @@ def _absent(role: RoleId) -> Refused:
     return Refused("access.role_absent", f"There is no role {role}.", hint="List the roles.")
 
 
-def _no_member(user: UserId) -> Refused:
+def no_member(user: UserId) -> Refused:
     return Refused("access.member_absent", f"{user} is no member.", hint="List the members.")

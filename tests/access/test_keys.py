@@ -1,52 +1,65 @@
-"""Keys and passwords: shown once, kept as hashes, told apart without a doubt."""
+"""How keys are written, and what an owner may give by them."""
 
 import re
-from datetime import UTC, datetime
 from hashlib import sha256
 
-from adapters.access import owner_permissions
-from adapters.access.passwords import hash_password, is_password
-from application.access import new_api_key, read_api_key
-from application.kernel import SystemClock
+import pytest
+
+from adapters.access.owners import owner_permissions
+from application.access import api_key_text, read_api_key
+from application.kernel import SystemClock, build
+from application.secret_text import digest, new_secret
+from domain.access import CreateApiKey
+
+KEY = "0196bd2f-0000-7123-b456-789abcdef012"
+SECRET = "Az09" * 10 + "xyz"
+HOSTILE = {
+    "nothing": "",
+    "no parts": "ask__",
+    "no secret": f"ask_{KEY}_",
+    "a short secret": f"ask_{KEY}_{SECRET[:-1]}",
+    "a long secret": f"ask_{KEY}_{SECRET}x",
+    "another prefix": f"sk_{KEY}_{SECRET}",
+    "a line behind it": f"ask_{KEY}_{SECRET}\n",
+    "a line in front": f"\nask_{KEY}_{SECRET}",
+    "a NUL": f"ask_{KEY}_{SECRET[:-1]}\x00",
+    "letters of another script": f"ask_{KEY}_{SECRET[:-1]}\u0430",
+    "digits of another script": f"ask_{KEY}_{SECRET[:-1]}\u0663",
+    "an id in capitals": f"ask_{KEY.upper()}_{SECRET}",
+    "a tag for an id": f"ask_{KEY[:-2]}:x_{SECRET}",
+    "much": "ask_" * 100_000,
+}
 
 
-def test_of_a_key_only_the_hash_is_kept() -> None:
-    text, kept = new_api_key(SystemClock())
-    read = read_api_key(text)
-    assert read is not None
-    assert read["key"] == kept["key"]
-    assert sha256(read["secret"].encode()).hexdigest() == kept["secret_sha256"]
-    assert read["secret"] not in str(kept)
+def made() -> CreateApiKey:
+    command = build(CreateApiKey, {"name": "till", "permissions": ()}, SystemClock())
+    assert isinstance(command, CreateApiKey)
+    return command
 
 
-def test_a_key_can_be_told_from_other_texts() -> None:
-    text, _ = new_api_key(SystemClock())
+def test_a_key_is_written_with_its_id_and_its_secret() -> None:
+    command = made()
+    text = api_key_text(command)
     assert re.fullmatch(r"ask_[0-9a-f-]{36}_[0-9A-Za-z]{43}", text)
-    for other in ("", "ask__", text[:-1], f"{text}x", text.replace("ask", "sk"), f"{text}\n"):
-        assert read_api_key(other) is None
+    assert read_api_key(text) == {"key": command.key, "secret": command.secret}
 
 
-def test_no_two_keys_are_alike() -> None:
-    class Still:
-        def now(self) -> datetime:
-            return datetime(2026, 1, 2, tzinfo=UTC)
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_key_can_be_told_from_other_texts(text: str) -> None:
+    assert read_api_key(f"ask_{KEY}_{SECRET}") is not None
+    assert read_api_key(text) is None
 
-    assert len({new_api_key(Still())[0] for _ in range(1000)}) == 1000
+
+def test_of_a_secret_the_hash_is_kept() -> None:
+    assert digest(SECRET) == sha256(SECRET.encode()).hexdigest()
+
+
+def test_no_two_secrets_are_alike() -> None:
+    assert len({new_secret() for _ in range(1000)}) == 1000
 
 
 def test_an_owner_has_every_public_permission_by_name_and_no_operators() -> None:
     may = owner_permissions()
     assert {"invoicing.invoice.issue", "invoicing.invoice.read", "audit.event.read"} <= set(may)
-    assert not {"*", "tenants.tenant.create", "access.key.create", "jobs.job.work"} & set(may)
-
-
-async def test_a_password_is_known_by_its_hash() -> None:
-    kept = hash_password("a password")
-    assert kept.startswith("$argon2id$")
-    assert await is_password(kept, "a password")
-    assert not await is_password(kept, "another")
-
-
-async def test_nobody_has_no_password() -> None:
-    assert not await is_password(None, "nobody has this password")
-    assert not await is_password("no hash", "a password")
+    assert {"access.key.create", "access.key.read", "access.account.manage"} <= set(may)
+    assert not {"*", "tenants.tenant.create", "access.user.register", "jobs.job.work"} & set(may)

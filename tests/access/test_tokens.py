@@ -9,14 +9,21 @@ from adapters.access.tokens import Tokens
 from domain.ids import TenantId
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-TOKENS = Tokens(b"k" * 32)
-TOKEN = TOKENS.sign("user:1", TenantId("t"), now=NOW, seconds=600)
+TOKENS = Tokens([b"k" * 32])
+TOKEN = TOKENS.sign("user:1", TenantId("t"), "s", now=NOW, seconds=600)
 
 
 def test_a_token_says_who_and_for_whom() -> None:
     claims = TOKENS.read(TOKEN, now=NOW)
     assert claims is not None
-    assert (claims.sub, claims.tenant) == ("user:1", "t")
+    assert (claims.sub, claims.tenant, claims.sid) == ("user:1", "t", "s")
+
+
+def test_what_a_former_key_signed_is_read_until_it_runs_out() -> None:
+    rolled = Tokens([b"n" * 32, b"k" * 32])
+    assert rolled.read(TOKEN, now=NOW) == TOKENS.read(TOKEN, now=NOW)
+    new = rolled.sign("user:1", TenantId("t"), "s", now=NOW, seconds=600)
+    assert TOKENS.read(new, now=NOW) is None
 
 
 def test_a_token_ends_to_the_second() -> None:
@@ -33,3 +40,10 @@ def test_no_other_text_is_a_token(text: str) -> None:
 def test_a_changed_token_is_refused(at: int, letter: str) -> None:
     changed = TOKEN[:at] + letter + TOKEN[at + 1 :]
     assert changed == TOKEN or TOKENS.read(changed, now=NOW) is None
+
+
+def test_what_was_read_before_is_still_looked_at_for_its_end() -> None:
+    tokens = Tokens([b"k" * 32])
+    for _ in range(2):
+        assert tokens.read(TOKEN, now=NOW) is not None
+    assert tokens.read(TOKEN, now=NOW + timedelta(seconds=600)) is None

@@ -287,7 +287,7 @@ async def test_the_bus_decides_as_the_rules_alone_do(sequence: list[Command], at
     store = Store()
     bus = Bus(store, vault=store.vault)
     for start in range(0, len(sequence), at_once):
-        await bus.execute_many(sequence[start : start + at_once], context())
+        await bus.execute_many(sequence[start : start + at_once], context(actor="system"))
     history = await store.history()
     assert history == history_of(sequence)
     for each in ("a", "b", "c"):

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from application.bus import KEY_LENGTH_MAX, Bus
+from application.asks import KEY_LENGTH_MAX
+from application.bus import Bus
 from application.errors import Malformed
 from domain.kernel import Command, Refused
 from tests.application.desk import TENANT, Store, context, draft, issue

@@ -26,7 +26,7 @@ WITHOUT_SNAPSHOTS = {
     "domain.invoicing.Number",  # As above, in one of two events that JSON can't tell apart.
 }
 WITH_SNAPSHOTS = {
-    "domain.access.people.ApiKey",
+    "domain.access.keys.ApiKey",
     "domain.access.people.EmailClaim",
     "domain.imports.batches.HeaderBook",
     "domain.imports.batches.ImportBatch",

@@ -86,6 +86,19 @@ async def test_a_bulk_leaves_only_what_it_touched_often(store: WatchedStore) -> 
     assert store.asked[-1] == {"invoice:i7": 0}
 
 
+async def test_what_is_not_there_takes_no_place(
+    store: WatchedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or whoever asks for anything at random would have all the rest read again."""
+    monkeypatch.setattr(states, "KEPT_MAX", 1)
+    bus = Bus(store)
+    await bus.execute(draft(), CONTEXT)
+    boundaries = [Invoice.at(invoice=f"i{number}") for number in range(5)]
+    assert await bus.fold_all(TENANT, boundaries) == [Invoice()] * 5
+    assert (await bus.fold(TENANT, Invoice.at(invoice=ONE))).status == "draft"
+    assert store.asked[-1] == {"invoice:one": 1}
+
+
 async def test_what_is_kept_is_bounded(
     store: WatchedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from adapters.postgres.models.versions import table_name
 from adapters.postgres.projecting.projector import Projector
 from adapters.runtime import Runtime
 from application import codec, states
@@ -21,6 +22,7 @@ from domain.access import (
 )
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.kernel import Boundary, Command, Event, Key, Refused, Retired, State, target_of, today
+from projections.access import Users
 
 ARGON2ID = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
 ANA = Email("ana@example.org")
@@ -157,7 +159,7 @@ async def test_an_address_registered_long_ago_is_found_and_stays_taken(
     await projector.catch_up()
     async with runtime.pool.connection() as connection, connection.transaction():
         await connection.execute("SELECT set_config('app.tenant_id', %s, true)", (SYSTEM_TENANT,))
-        found = await connection.execute('SELECT "user", email FROM users_v1')
+        found = await connection.execute(f'SELECT "user", email FROM {table_name(Users)}')
         assert await found.fetchall() == [("u1", ANA)]
 
 

@@ -1,11 +1,13 @@
 """A closed log leaves the database only for a file that proves itself, and comes back equal."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -190,8 +192,8 @@ async def test_a_company_comes_back_from_its_archive_as_it_was(
     assert (reopened.code, reopened.json["books"]) == (0, "open")
     await draft(runtime, company, 99)
     assert company.verify().events == DRAFTS + 1
-    steps = ["Created", "Closed", "Archived", "Removed", "Restored", "Reopened"]
-    assert await events_of(runtime, company) == [f"Tenant{step}" for step in steps]
+    steps = ["Created", "Closed", "Locked", "Archived", "Removed", "Restored", "Reopened"]
+    assert await events_of(runtime, company) == [f"Tenant{step}" for step in (*steps, "Unlocked")]
     late = asiento("tenant", "restore", archive, "--json")
     assert (late.code, late.json["error"]["code"]) == (1, "tenants.other_log")
 
@@ -305,7 +307,20 @@ async def test_a_closing_that_was_killed_goes_on(
     first = archive.read_bytes()
     assert asiento(*arguments).code == 0
     assert archive.read_bytes() == first
-    assert (await events_of(runtime, company))[1:] == ["TenantClosed", "TenantArchived"]
+    steps = ["TenantClosed", "TenantLocked", "TenantArchived"]
+    assert (await events_of(runtime, company))[1:] == steps
+
+
+async def test_two_who_close_at_once_take_turns(
+    runtime: Runtime, company: Books, asiento: Asiento, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive.gz"
+    closing = partial(asiento, "tenant", "close", company.owner.slug, "--to", str(archive))
+    both = await asyncio.gather(*(asyncio.to_thread(closing) for _ in range(2)))
+    assert [each.code for each in both] == [0, 0], [each.err for each in both]
+    noted = await noted_of(runtime, company)
+    assert [each.type for each in noted[1:]] == ["TenantClosed", "TenantLocked", "TenantArchived"]
+    assert verify_file(archive).sha256 in noted[-1].data
 
 
 async def test_a_removal_that_was_killed_did_nothing_and_goes_on(

@@ -1,7 +1,6 @@
 """Commands as people call them: in a process of their own, on real servers."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from msgspec import Struct
 
 from adapters.settings import Settings
+from tests.cli import warm
 
 SECONDS_MAX = 60
 Environment: TypeAlias = dict[str, str]
@@ -48,15 +48,7 @@ def asiento(environment: Environment) -> Asiento:
     """Run a command and return its answer."""
 
     def call(*arguments: str, given: str = "", **others: str) -> Answer:
-        done = subprocess.run(
-            command_line(*arguments),
-            env=environment | others,
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS_MAX,
-            check=False,
-        )
+        done = warm.run(arguments, env=environment | others, given=given, timeout=SECONDS_MAX)
         return Answer(code=done.returncode, out=done.stdout, err=done.stderr)
 
     return call

@@ -28,6 +28,17 @@ def test_a_command_that_is_done_exits_with_0_and_one_document(asiento: Asiento) 
     assert answer.err == ""
 
 
+@pytest.mark.parametrize("words", [("migrate", "--json"), ("tenant", "create", "acme")])
+def test_a_command_that_starts_cold_says_the_same(
+    asiento: Asiento, environment: Environment, words: tuple[str, ...]
+) -> None:
+    cold = subprocess.run(
+        command_line(*words), env=environment, capture_output=True, text=True, check=False
+    )
+    warm = asiento(*words)
+    assert (warm.code, warm.out, warm.err) == (cold.returncode, cold.stdout, cold.stderr)
+
+
 def test_a_refusal_exits_with_1_and_says_why_in_one_line(asiento: Asiento, tenant: str) -> None:
     answer = asiento("tenant", "create", tenant, "--name", "Another", "--country", "EC")
     assert answer.code == 1

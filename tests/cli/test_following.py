@@ -13,7 +13,7 @@ from adapters.runtime import Runtime
 from application.codec import encode
 from application.errors import NotFound
 from application.ports import Append
-from domain.ids import JobId, TenantId
+from domain.ids import SYSTEM_TENANT, JobId, TenantId
 from domain.jobs import (
     CancelJob,
     ConfirmCancel,
@@ -24,6 +24,7 @@ from domain.jobs import (
     StartJob,
 )
 from domain.kernel import Command
+from domain.tenants import CloseTenant, CreateTenant, Slug
 
 
 class Work:
@@ -114,3 +115,13 @@ async def test_a_cancelled_job_stops_its_watcher(work: Work) -> None:
     with progress() as bars, pytest.raises(JobStopped) as stopped:
         await watch_job(work.runtime, work.tenant, work.job, bars, "test")
     assert stopped.value.code == "jobs.cancelled"
+
+
+async def test_a_job_whose_books_are_closed_stops_its_watcher(work: Work) -> None:
+    slug = f"t-{work.tenant[:8]}"
+    opened = CreateTenant(tenant=work.tenant, slug=Slug(slug), name="Closing", country="ES")
+    for command in (opened, CloseTenant(tenant=work.tenant)):
+        await work.runtime.bus.execute(command, operator(SYSTEM_TENANT))
+    with progress() as bars, pytest.raises(JobStopped) as stopped:
+        await watch_job(work.runtime, work.tenant, work.job, bars, "test")
+    assert stopped.value.code == "tenants.closed"

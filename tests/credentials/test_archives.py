@@ -1,6 +1,5 @@
 """A tenant that comes back from its archive has its credentials by name, and no secret of them."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,14 @@ from adapters.settings import Settings
 from application.errors import NotFound
 from domain.credentials import CredentialName
 from domain.ids import TenantId
-from tests.cli.conftest import command_line
+from tests.cli import warm
 from tests.credentials.conftest import Look, Office, exported
 from tests.rest.api import make_tenant, projecting
 
 
 def run(settings: Settings, *words: str) -> None:
-    done = subprocess.run(
-        command_line(*words), env=exported(settings), capture_output=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stderr.decode()
+    done = warm.run(words, env=exported(settings), given="", timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 async def opened(runtime: Runtime, office: Office) -> str:

@@ -5,7 +5,6 @@ hex, in Base64, and as a hash that could be tried offline.
 """
 
 import gzip
-import subprocess
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
@@ -21,7 +20,7 @@ from redis.asyncio import Redis
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings
 from domain.ids import TenantId
-from tests.cli.conftest import command_line
+from tests.cli import warm
 from tests.credentials.conftest import Look, Office, exported
 from tests.credentials.token_server import TokenServer
 from tests.rest.api import Tenant, api_process, caller, free_port, make_tenant, projecting
@@ -69,15 +68,7 @@ async def client(api: Settings, tenant: Tenant) -> AsyncIterator[httpx.AsyncClie
 
 
 def run(settings: Settings, *words: str, given: str = "") -> str:
-    done = subprocess.run(
-        command_line(*words),
-        env=exported(settings),
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = warm.run(words, env=exported(settings), given=given, timeout=60)
     return f"{done.stdout}\n{done.stderr}"
 
 

@@ -52,6 +52,19 @@ def test_choices_belong_to_a_field_of_choices(command: AddCustomField) -> None:
     given().when(command).then_refused("fields.choices")
 
 
+@pytest.mark.parametrize(
+    ("field", "label"),
+    [("mesa", ""), ("place", "MESA"), ("place", "table")],
+    ids=["its name is a label", "its label is a label", "its label is a name"],
+)
+def test_no_two_fields_are_known_by_the_same(field: str, label: str) -> None:
+    mesa = replace(added, label="Mesa")
+    given(mesa).when(replace(ADD, field=field, label=label)).then_refused("fields.label_taken")
+    given(mesa).when(replace(ADD, label="Table")).then(
+        CustomFieldChanged(entity=INVOICE, field="table", label="Table", choices=("1", "2"))
+    )
+
+
 def test_a_document_has_so_many_fields_and_no_more() -> None:
     text = replace(ADD, type="text", choices=())
     history = history_of([replace(text, field=f"f{n}") for n in range(ADDED_MAX)])
@@ -138,12 +151,17 @@ def test_a_value_of_another_type_is_refused(kind: FieldType, value: object) -> N
 
 
 kinds = st.sampled_from(["text", "number", "date", "boolean"])
-adds = st.builds(
-    AddCustomField,
-    entity=st.just(INVOICE),
-    field=st.sampled_from(["a", "b"]),
-    type=kinds,
-    label=st.sampled_from(["", "A"]),
+adds = st.one_of(
+    [
+        st.builds(
+            AddCustomField,
+            entity=st.just(INVOICE),
+            field=st.just(name),
+            type=kinds,
+            label=st.sampled_from(["", name.upper()]),
+        )
+        for name in ("a", "b")
+    ]
 )
 
 

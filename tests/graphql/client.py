@@ -7,7 +7,7 @@ import httpx
 from gql import Client as GqlClient
 from gql.transport.websockets import WebsocketsTransport
 
-from adapters.access import owner_permissions
+from adapters.access.owners import owner_permissions
 from adapters.graphql.subscriptions.watching import EVENTS_PERMISSION
 from tests.rest.api import Tenant
 

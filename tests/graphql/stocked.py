@@ -11,7 +11,14 @@ from adapters.graphql.queries.rows import row_types
 from adapters.graphql.shapes import singular
 from adapters.runtime import Runtime
 from application.kernel import EVERYTHING, Context, Outcome, exposed_commands
-from domain.access import AdmitMember, DefineRole
+from domain.access import (
+    AddServiceAccount,
+    AdmitMember,
+    CreateApiKey,
+    DefineRole,
+    InviteMember,
+    OpenBranch,
+)
 from domain.credentials import StoreCredential
 from domain.ids import TenantId
 from domain.imports import IngestRows, OpenImportBatch
@@ -38,6 +45,7 @@ QUANTITIES: Final = ("1", "3", "1E+2", "0.0000001", "2.50", "1234567890.12345678
 PRICES: Final = ("1.50", "0", "0.005", "9.99", "1E+1", "0.10", "99999.9999")
 CURRENCIES: Final = ("EUR", "EUR", "USD", "JPY")
 CODES: Final = ("C1", "C2", 'C"3', "C\\4", "C5,{x}", "Ñ6", "c1", "C:8")
+BRANCHES: Final = ("norte", "sol")
 DAYS: Final = ("2026-01-31", "2026-02-01", "2026-02-01", "2025-12-31", "1999-01-01")
 DOCUMENTS: Final = 48
 DRAFTS: Final = 14
@@ -92,6 +100,8 @@ async def open_office(runtime: Runtime) -> Office:
 async def _stock(runtime: Runtime, tenant: TenantId, documents: int) -> None:
     clerk = Clerk(runtime, acting(tenant))
     batches = [(await clerk.do(OpenImportBatch, origin=f"b{n}")).ids["batch"] for n in range(3)]
+    for branch in BRANCHES:
+        await clerk.do(OpenBranch, branch=branch, name=f"Branch {branch}")
     for n in range(documents):
         await clerk.do(RecordInvoice, **_recorded(n, batches))
     for n in range(DRAFTS if documents == DOCUMENTS else 1):
@@ -106,6 +116,11 @@ async def _stock(runtime: Runtime, tenant: TenantId, documents: int) -> None:
         role = await clerk.do(DefineRole, name=f"Clerk {n}", permissions=["jobs.job.read"])
         own = ["owner", role.ids["role"]]
         await clerk.do(AdmitMember, user=f"u{n}-{tenant}", email=f"u{n}@example.org", roles=own)
+    for n in range(2):
+        address = f"i{n}-{tenant}@example.org"
+        await clerk.do(InviteMember, email=address, roles=["auditor"])
+        await clerk.do(AddServiceAccount, name=f"Till {n}", roles=["auditor"])
+        await clerk.do(CreateApiKey, name=f"key {n}", permissions=["jobs.job.read"])
     await clerk.do(ChangeProfile, legal_name="Núñez, S.L.", time_zone="Europe/Madrid")
     await clerk.do(DisableModule, module="webhooks")
     of_bank = {"credential": "bank", "kind": "generic", "secret": "hidden"}
@@ -138,7 +153,8 @@ def _billed(n: int) -> dict[str, Any]:
     code, name = CODES[n % len(CODES)], NAMES[n % len(NAMES)]
     customer = {"code": code, "name": name, "country": None, "tax_id": "X-1" if n % 2 else None}
     somebody = {"customer": customer} if n % 6 else {}
-    return {"lines": lines, "currency": CURRENCIES[n % 4], **somebody}
+    branch = {"branch": BRANCHES[n % 2]} if n % 3 == 0 else {}
+    return {"lines": lines, "currency": CURRENCIES[n % 4], **branch, **somebody}
 
 
 async def known_of(asking: Asking) -> Known:

@@ -5,7 +5,7 @@ import time
 
 from redis.asyncio import Redis
 
-from adapters.graphql.limits.budget import Budget, Left
+from adapters.redis.budget import Budget, Left
 from adapters.runtime import Runtime
 from application.kernel import Context, new_id
 from domain.ids import TenantId
@@ -27,7 +27,7 @@ async def spent(budget: Budget, who: Context, cost: int, times: int, **of: int) 
 
 
 async def test_a_bucket_gives_what_it_holds_and_then_what_runs_in(runtime: Runtime) -> None:
-    budget, who = Budget(runtime.redis), someone(runtime)
+    budget, who = Budget(runtime.redis, "test"), someone(runtime)
     began = time.monotonic()
     assert await spent(budget, who, 10, 120, rate=100, full=1_000) >= 100
     passed = time.monotonic() - began
@@ -41,7 +41,7 @@ async def test_a_bucket_gives_what_it_holds_and_then_what_runs_in(runtime: Runti
 
 async def test_several_processes_share_a_bucket(runtime: Runtime) -> None:
     who = someone(runtime)
-    processes = [Budget(runtime.redis) for _ in range(4)]
+    processes = [Budget(runtime.redis, "test") for _ in range(4)]
     began = time.monotonic()
     took = await asyncio.gather(
         *(spent(each, who, 10, 100, rate=100, full=1_000) for each in processes)
@@ -52,7 +52,7 @@ async def test_several_processes_share_a_bucket(runtime: Runtime) -> None:
 
 
 async def test_those_who_ask_at_once_are_served_from_one_look(runtime: Runtime) -> None:
-    budget, who = Budget(runtime.redis), someone(runtime)
+    budget, who = Budget(runtime.redis, "test"), someone(runtime)
     took = await asyncio.gather(
         *(budget.spend(who, 10, rate=10_000, full=100_000) for _ in range(200))
     )
@@ -63,14 +63,14 @@ async def test_those_who_ask_at_once_are_served_from_one_look(runtime: Runtime) 
 
 
 async def test_another_key_has_a_bucket_of_its_own(runtime: Runtime) -> None:
-    budget, one, other = Budget(runtime.redis), someone(runtime), someone(runtime)
+    budget, one, other = Budget(runtime.redis, "test"), someone(runtime), someone(runtime)
     await spent(budget, one, 100, 20, rate=1, full=1_000)
     assert await spent(budget, other, 100, 10, rate=1, full=1_000) == 10
 
 
 async def test_without_redis_everyone_goes_on_and_is_not_held_up() -> None:
     gone: Redis = Redis.from_url("redis://127.0.0.1:1/0")
-    budget = Budget(gone)
+    budget = Budget(gone, "test")
     who = Context(
         tenant=TenantId("t"), actor="key:x", permissions=frozenset(), correlation_id="test"
     )

@@ -13,11 +13,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from adapters.access.door import door_of
+from adapters.access.refreshing import end_sessions
+from adapters.access.sessions import Client as Place
 from adapters.graphql.subscriptions import audience, operations
 from adapters.graphql.subscriptions.audience import audience_of
 from adapters.runtime import Runtime
 from application.kernel import build
-from domain.access import OWNER, AdmitMember, RemoveMember, RevokeApiKey
+from domain.access import OWNER, AdmitMember, RemoveMember, RevokeApiKey, UserId
 from domain.kernel import Command
 from tests.graphql.client import Client
 from tests.graphql.standing import EVENTS, PROTOCOL, standing_still
@@ -179,10 +181,30 @@ async def test_a_revoked_key_is_closed_within_a_second(
         assert await hear(unharmed) == {"type": "pong"}
 
 
+async def token_of(runtime: Runtime, client: Client, user: str, *, seconds: int) -> str:
+    """Log a member in, for so many seconds."""
+    door, now = door_of(runtime), runtime.clock.now()
+    opened = await door.sessions.open(UserId(user), client.tenant.id, "tokens", Place())
+    session = opened.session.session
+    return door.tokens.sign(f"user:{user}", client.tenant.id, session, now=now, seconds=seconds)
+
+
+async def test_who_logs_out_is_closed_within_a_second(runtime: Runtime, client: Client) -> None:
+    await admit_owner(runtime, client)
+    token = await token_of(runtime, client, "x", seconds=60)
+    client.headers = {"Authorization": f"Bearer {token}"}
+    async with talking(client) as talk:
+        await subscribe(talk, "1", EVENTS)
+        ended = await end_sessions(runtime, UserId("x"))
+        ended_at = asyncio.get_running_loop().time()
+        await read_to_the_end(talk)
+        assert (ended, talk.close_code) == (1, 4403)
+        assert asyncio.get_running_loop().time() - ended_at < 1.5
+
+
 async def test_a_token_that_runs_out_is_closed(runtime: Runtime, client: Client) -> None:
     await admit_owner(runtime, client)
-    tokens, now = door_of(runtime).tokens, runtime.clock.now()
-    token = tokens.sign("user:x", client.tenant.id, now=now, seconds=2)
+    token = await token_of(runtime, client, "x", seconds=2)
     client.headers = {"Authorization": f"Bearer {token}"}
     async with talking(client) as talk:
         await read_to_the_end(talk)
@@ -194,8 +216,7 @@ async def test_a_member_who_was_removed_is_closed_within_a_second(
 ) -> None:
     await admit_owner(runtime, client)
     await admit_owner(runtime, client, user="y")
-    tokens, now = door_of(runtime).tokens, runtime.clock.now()
-    token = tokens.sign("user:x", client.tenant.id, now=now, seconds=60)
+    token = await token_of(runtime, client, "x", seconds=60)
     client.headers = {"Authorization": f"Bearer {token}"}
     async with talking(client) as talk:
         await subscribe(talk, "1", EVENTS)

@@ -1,6 +1,7 @@
 """Server-sent events: they end, they are resumed by the id of the last, and they are taken back."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -55,6 +56,22 @@ async def test_who_comes_back_with_the_last_id_goes_on_behind_it(
     text = await read(client, PROGRESS, last="1", job=job, after="0")
     assert text.count("event: next") == 1
     assert "id: 2\n" in text
+
+
+async def test_a_page_follows_by_an_event_source(runtime: Runtime, client: Client) -> None:
+    job = await queue(runtime, client.tenant.id)
+    await report(runtime, client.tenant.id, FinishJob, job=job, done=3)
+    asked = {"query": PROGRESS, "variables": json.dumps({"job": job})}
+    answer = await client.http.get(client.url, params=asked, headers=SSE)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.count("event: next") == 2
+
+
+async def test_nothing_is_changed_by_following(client: Client) -> None:
+    asked = {"query": 'mutation { revokeApiKey(input: {key: "x"}) { position } }'}
+    text = (await client.http.get(client.url, params=asked, headers=SSE)).text
+    assert '"errors"' in text
+    assert '"data":{' not in text
 
 
 async def test_an_id_that_is_no_cursor_is_refused(client: Client) -> None:

@@ -6,6 +6,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,9 @@ from tests.house.source import ROOT, source
 CONTRACT = ["run", "test", "demo", "check", "bench"]
 SET_UP = runpy.run_path(str(ROOT / ".ci" / "set_up.py"))
 complaint: Callable[..., str | None] = SET_UP["complaint"]
+no_advisories: Callable[[str], str | None] = runpy.run_path(str(ROOT / ".ci" / "audit.py"))[
+    "complaint"
+]
 
 
 @pytest.mark.parametrize("target", [*CONTRACT, "setup", "coverage"])
@@ -57,6 +61,27 @@ def test_a_whole_python_gives_no_complaint() -> None:
 
 def test_the_set_up_is_readable_to_old_pythons() -> None:
     assert ast.parse(source(".ci/set_up.py").text, feature_version=(3, 7))
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ('{"vulnerabilities": [{"id": "X"}]}', None),
+        ('{"vulnerabilities": []}', "names no flaws"),
+        ('{"info": {}}', "names no flaws"),
+        ("<html>", "can't be read"),
+        (None, "can't be read"),
+    ],
+    ids=["some", "none", "nothing of them", "no JSON", "no index"],
+)
+def test_an_index_without_advisories_is_not_taken_for_one_that_knows_of_none(
+    tmp_path: Path, told: str | None, why: str | None
+) -> None:
+    place = tmp_path / "index.json"
+    if told is not None:
+        place.write_text(told)
+    said = no_advisories(place.as_uri())
+    assert said is None if why is None else why in str(said)
 
 
 def test_the_licence_is_apache_2() -> None:

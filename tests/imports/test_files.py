@@ -203,6 +203,13 @@ def test_a_cell_beyond_any_size_is_refused_where_it_begins(path: Path) -> None:
     assert refused.message.startswith("File may.csv, line 2:")
 
 
+@pytest.mark.parametrize("letter", [b"x", b",", b'"', b"\xe9"], ids=["x", "comma", "quote", "e"])
+def test_a_line_without_end_is_refused_before_memory_holds_it(path: Path, letter: bytes) -> None:
+    refused = refusal(path, gzip.compress(HEADER.encode() + letter * 4_000_000))
+    assert refused.code in {"imports.endless_line", "imports.cut_off"}
+    assert refused.message.startswith("File may.csv, line 2:")
+
+
 def test_a_gzip_that_is_cut_off_is_refused_after_what_was_read(path: Path) -> None:
     lines = "".join(f"A-{n},2026-05-01,{n % 97},1.{n % 89}\n" for n in range(25_000))
     whole = gzip.compress((HEADER + lines).encode())

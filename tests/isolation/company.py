@@ -9,6 +9,9 @@ from uuid import uuid4
 import httpx
 from msgspec import Struct
 
+from adapters.access.door import door_of
+from adapters.access.sessions import Client
+from adapters.accounts.factors import execute
 from adapters.postgres.connections import tenant_transaction
 from adapters.postgres.projecting.projector import Projector
 from adapters.runtime import Runtime
@@ -17,7 +20,7 @@ from adapters.webhooks.endpoints import Endpoints
 from adapters.webhooks.ledger import LETTER
 from adapters.worker.work import run_job
 from application.kernel import EVERYTHING, Context
-from domain.access import AdmitMember, Email, RoleId, UserId
+from domain.access import AddPasskey, AdmitMember, Email, RoleId, UserId
 from domain.ids import JobId
 from tests.rest.api import Tenant, caller, make_tenant, until_projected
 
@@ -72,6 +75,8 @@ async def found_company(runtime: Runtime, api: Settings) -> Company:
         named = await clerk.invoices() | await clerk.webhook()
         named |= await clerk.imports(runtime, tenant)
         named |= await clerk.settings(runtime, tenant)
+    named["passkey"] = await _passkey(runtime, UserId(named["user"]), mark)
+    named["session"] = await _session(runtime, UserId(named["user"]), tenant, mark)
     head = await runtime.store.head(tenant.id)
     await Projector(runtime.pool, runtime.vault, [Endpoints()]).catch_up()
     await _bury(runtime, tenant, named["endpoint"], mark)
@@ -153,6 +158,12 @@ class _Clerk:
         await self.post(f"/fields/{SHARED['entity']}/custom", custom)
         await self.post("/modules/webhooks/disable", {})
         made = (await self.post("/roles", role))["role"]
+        branch = (await self.post("/branches", {"name": f"{self._mark} branch"}))["branch"]
+        program = {"name": f"{self._mark} till", "roles": [made]}
+        account = (await self.post("/service-accounts", program))["service_account"]
+        await self.post("/api-keys", {"name": program["name"], "service_account": account})
+        invited = {"email": f"{self._mark}@invited.example", "roles": [made]}
+        invitation = (await self.post("/invitations", invited))["invitation"]
         user, email = str(uuid4()), f"{self._mark}@books.example"
         admit = AdmitMember(user=UserId(user), email=Email(email), roles=(RoleId(made),))
         owner = Context(
@@ -166,6 +177,10 @@ class _Clerk:
             "credential": kept["credential"],
             "role": made,
             "roles": made,
+            "branch": branch,
+            "branches": branch,
+            "service_account": account,
+            "invitation": invitation,
             "user": user,
             "email": email,
             "field": custom["field"],
@@ -184,6 +199,21 @@ async def _bury(runtime: Runtime, tenant: Tenant, endpoint: str, mark: str) -> N
     async with tenant_transaction(runtime.pool, tenant.id) as connection:
         letter = (tenant.id, endpoint, 1, mark, 1, 500, mark, mark)
         await connection.execute(LETTER, letter)
+
+
+async def _passkey(runtime: Runtime, user: UserId, mark: str) -> str:
+    """Let somebody of the company have a device that logs them in."""
+    passkey = token_hex(32)
+    given = {"public_key": mark, "sign_count": 0, "transports": (), "digests": (mark,)}
+    named = {"passkey": passkey, "credential": mark, "name": mark}
+    await execute(runtime, user, AddPasskey, {**given, **named})
+    return passkey
+
+
+async def _session(runtime: Runtime, user: UserId, tenant: Tenant, mark: str) -> str:
+    """Log somebody of the company in."""
+    sessions, place = door_of(runtime).sessions, Client(agent=mark)
+    return (await sessions.open(user, tenant.id, "tokens", place)).session.session
 
 
 async def _things(runtime: Runtime, tenant: Tenant) -> frozenset[str]:

@@ -158,6 +158,11 @@ GIVES: Final[Mapping[str, Gives]] = {
         of_others=BYTES,
         why="As above, of the keys that seal credentials.",
     ),
+    "companies_of_v1": Gives(
+        call=f"companies_of_v1('{MARK}-0', 9999)",
+        of_others=IDS,
+        why="The companies of a person, who is asked for by an id that a session vouches for.",
+    ),
     "credential_figures_v1": Gives(
         call="credential_figures_v1('1 day')", of_others=FIGURES, why="Health: which end soon."
     ),

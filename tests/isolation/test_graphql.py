@@ -22,7 +22,10 @@ ASKED_ELSEWHERE = {
     "Query.moduleCatalogue": "As above.",
     "Query.fieldCatalogue": "As above.",
     "Query.sectorTemplates": "As above.",
+    "Query.apiKeyUses": "As above: of its own keys.",
     "Mutation.uploadImportFile": "With a file, in test_files.",
+    "Mutation.requireSecondFactor": "Of the caller's own company.",
+    "Mutation.grantSupport": "As above.",
 }
 TAGGED = ("invoice", "number", "customer_code", "slug", "email", "batch")
 """What rows can be found by in their history, by whatever name."""

@@ -12,13 +12,36 @@ from tests.rest.api import caller
 OPERATIONS = operations()
 NAMES_NOTHING = {
     "POST /api/v1/login": "Who knows the password may; test_access has what others are told.",
-    "GET /health": "As above: the process itself, tried below.",
+    "POST /api/v1/refresh": "Who has the token may; tests/rest/test_sessions has the others.",
+    "POST /api/v1/logout": "As above.",
+    "GET /api/v1/account/sessions": "A person's own; tests/rest/test_sessions has the others.",
+    "POST /api/v1/account/sessions/end-others": "As above.",
+    "GET /health": "The process itself, tried below.",
     "GET /healthz": "As above.",
     "GET /ready": "As above.",
     "GET /metrics": "As above.",
     "GET /api/v1/module-catalogue": "What the product has, as the caller's own company uses it.",
     "GET /api/v1/field-catalogue": "As above.",
     "GET /api/v1/sector-templates": "As above.",
+    "POST /api/v1/invitations/accept": "Who has the letter may; the others are in tests/mail.",
+    "POST /api/v1/email/verify": "As above.",
+    "POST /api/v1/password/reset": "As above.",
+    "POST /api/v1/account/email/verification": "A person asks for their own.",
+    "GET /api/v1/account": "A person's own; their companies are tried in tests/rest.",
+    "POST /api/v1/account/password": "As above.",
+    "POST /api/v1/login/passkey": "Who has the device may; the others are in tests/access.",
+    "POST /api/v1/login/passkey/options": "The same for everybody.",
+    "GET /api/v1/account/factors": "A person's own.",
+    "POST /api/v1/account/totp/begin": "As above.",
+    "POST /api/v1/account/totp/confirm": "As above.",
+    "POST /api/v1/account/totp/remove": "As above.",
+    "POST /api/v1/account/recovery-codes": "As above.",
+    "POST /api/v1/account/passkeys/options": "As above.",
+    "POST /api/v1/account/passkeys": "As above; what a device made is in tests/access.",
+    "POST /api/v1/second-factor": "Of the caller's own company.",
+    "POST /api/v1/support": "As above; who may look then is in tests/rest/test_operators.",
+    "GET /api/v1/security-entries": "Of the company that asks; a user of another in tests/rest.",
+    "GET /api/v1/api-key-uses": "When the keys of the caller's own company were used.",
 }
 """Operations with no place for anything of a tenant's, and those that open others."""
 
@@ -78,7 +101,7 @@ async def test_who_shows_no_credential_is_told_of_nobody(api: Settings, company:
             found = company.traces(f"{answer.text} {answer.headers}")
             # Operators see which logs are behind, by the ids of tenants and by nothing else.
             assert set(found) <= ({company.tenant.id} if path == "/metrics" else set()), path
-            if operation.path.startswith("/api/v1/") and operation.path != "/api/v1/login":
+            if operation.path.startswith("/api/v1/") and operation.about["security"]:
                 assert answer.status_code == 401, operation.name
 
 

@@ -9,22 +9,18 @@ from msgspec.structs import replace
 
 from adapters.runtime import Runtime
 from adapters.settings import Settings
-from application.access import new_api_key
-from application.kernel import build
-from domain.access import CreateApiKey
 from domain.ids import SYSTEM_TENANT
 from domain.invoicing import InvoiceDrafted
 from domain.profiles import ProfileChanged
 from tests.cli.conftest import Asiento, asiento, environment
 from tests.rest.api import (
-    OPERATOR,
     Tenant,
     api_process,
     caller,
     free_port,
+    make_key,
     make_tenant,
     projecting,
-    until_projected,
 )
 
 __all__ = ["asiento", "environment"]
@@ -62,10 +58,7 @@ async def client(api: Settings, tenant: Tenant) -> AsyncIterator[httpx.AsyncClie
 @pytest.fixture
 async def operator(api: Settings, office: Runtime) -> AsyncIterator[httpx.AsyncClient]:
     """Call the API with a key of the instance itself."""
-    text, fields = new_api_key(office.clock)
-    given = {**fields, "tenant": SYSTEM_TENANT, "name": "operator", "permissions": ("*",)}
-    done = await office.bus.execute(build(CreateApiKey, given, office.clock), OPERATOR)
-    await until_projected(office, SYSTEM_TENANT, done.position)
+    _, text = await make_key(office, SYSTEM_TENANT, ("*",))
     async with caller(api, text) as client:
         yield client
 

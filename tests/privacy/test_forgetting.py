@@ -9,6 +9,8 @@ import psycopg
 import pytest
 
 from adapters.access.door import door_of
+from adapters.access.sessions import Client
+from adapters.accounts.accounts import account_of
 from adapters.keyring import Keyring, open_keyring
 from adapters.postgres.connections import tenant_transaction
 from adapters.postgres.models.moments import row_as_of
@@ -23,7 +25,7 @@ from application.bus import Bus
 from application.errors import Unavailable
 from application.kernel import Outcome, build
 from application.vault import UNKNOWN, Vault
-from domain.access import Email, RegisterUser
+from domain.access import RegisterUser, UserId
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.invoicing import (
     Customer,
@@ -322,13 +324,15 @@ async def test_a_user_who_is_forgotten_can_not_log_in_and_has_no_address_anywher
         await runtime.bus.execute(build(RegisterUser, given, runtime.clock), system.context)
     ).ids["user"]
     await project()
-    door = door_of(runtime)
-    assert await door.user(Email(email)) is not None
+    assert await account_of(runtime, email) is not None
+    sessions = door_of(runtime).sessions
+    opened = await sessions.open(UserId(user), system.tenant, "tokens", Client(agent=email))
     forget = ForgetSubject(kind="user", value=user, reason="Left.")
     await runtime.bus.execute(forget, system.context)
     await project()
-    assert await door.user(Email(email)) is None
-    for table in (*EVERYWHERE, table_name(Users)):
+    assert await account_of(runtime, email) is None
+    assert await sessions.find(opened.session.session) is None
+    for table in (*EVERYWHERE, table_name(Users), "session"):
         assert not [text for (text,) in look(f"SELECT t::text FROM {table} AS t") if email in text]
 
 

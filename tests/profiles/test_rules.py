@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain.kernel import FORGOTTEN
-from domain.profiles import OWN, ChangeProfile, Profile, ProfileChanged
+from domain.profiles import OWN, ChangeProfile, Profile, ProfileChanged, Standing
 from tests.kernel import given, history_of
 
 # Each has its check digit; none was given to anybody on purpose.
@@ -87,9 +87,34 @@ def test_only_what_changed_is_said() -> None:
     )
 
 
-@pytest.mark.parametrize("zone", ["Europe/Atlantis", "../../etc/passwd", "utc?"])
-def test_a_time_zone_is_one_that_there_is(zone: str) -> None:
-    given().when(ChangeProfile(time_zone=zone)).then_refused("profiles.unknown_time_zone")
+def in_spain(**asked: object) -> ChangeProfile:
+    """Ask of a company that was opened in Spain and has entries in its books."""
+    opened = Standing(country="ES", currency="EUR")
+    return ChangeProfile(opened=opened, begun=True, **asked)  # type: ignore[arg-type] # Of the command.
+
+
+@pytest.mark.parametrize("name", ["currency", "country"])
+def test_what_entries_were_made_by_stays(name: str) -> None:
+    other = {"currency": "USD", "country": "EC"}[name]
+    said = ProfileChanged(profile=OWN, country="ES", currency="EUR")
+    for history in ((), (said,)):
+        given(*history).when(in_spain(**{name: other})).then_refused("profiles.frozen")
+        given(*history).when(replace(in_spain(**{name: other}), begun=False)).then(
+            ProfileChanged(profile=OWN, **{name: other})  # type: ignore[arg-type] # Of the event.
+        )
+
+
+def test_what_was_so_from_the_start_may_be_said_once_there_are_entries() -> None:
+    asked = in_spain(currency="EUR", country="ES", legal_name="Acme, S.L.")
+    given().when(asked).then(
+        ProfileChanged(profile=OWN, currency="EUR", country="ES", legal_name="Acme, S.L.")
+    )
+
+
+def test_the_currency_that_a_company_chose_before_its_first_entry_counts() -> None:
+    chosen = ProfileChanged(profile=OWN, currency="GBP")
+    given(chosen).when(in_spain(currency="EUR")).then_refused("profiles.frozen")
+    given(chosen).when(in_spain(currency="GBP")).then_nothing()
 
 
 @pytest.mark.parametrize("day", ["02-29", "02-30", "13-01", "00-10"])

@@ -15,7 +15,7 @@ from adapters.postgres.models.versions import Model, table_name
 from application.errors import Malformed
 from domain.invoicing import InvoiceDrafted, InvoiceId
 from domain.kernel import Value
-from projections.kernel import Indexed, ReadModel, Row, derived, read_models
+from projections.kernel import Indexed, ReadModel, Row, derived, read_models, scope_columns
 
 COLUMNS = """
 SELECT attname, format_type(atttypid, atttypmod), attnotnull, collname, atthasdef
@@ -166,8 +166,13 @@ def test_a_table_has_its_key_and_the_indexes_that_are_declared(
     indexed = [each.split(" ")[0] for each in named if each.endswith(" indexed")]
     key = (["tenant_id", model.key], True, True, "btree", True, True)
     others = [(["tenant_id", n, model.key], False, False, "btree", True, True) for n in indexed]
+    # Of nobody's rows, and of those of no branch, there is no entry.
+    scoped = [
+        (["tenant_id", n, model.key], False, False, "btree", False, True)
+        for n in scope_columns(model.row).values()
+    ]
     made = [row for row in found(tables, INDEXES, model) if SEARCH not in row[0]]
-    assert sorted(made) == sorted([key, *others])
+    assert sorted(made) == sorted([key, *others, *scoped])
 
 
 @each_model

@@ -8,21 +8,23 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
-from adapters.access import owner_permissions
-from adapters.access.passwords import hash_password
+from adapters.access.owners import owner_permissions
+from adapters.accounts.passwords import hash_password
 from adapters.postgres.models.moments import wait_for
 from adapters.postgres.projecting.consumers import consumer_names
 from adapters.postgres.projecting.projector import Projector
 from adapters.redis.hub import HeadMoved
 from adapters.runtime import Runtime, open_runtime
 from adapters.settings import Settings
-from application.access import email_fields, new_api_key
+from application.access import api_key_text, email_fields
 from application.kernel import Context, build
 from domain.access import CreateApiKey, RegisterUser
 from domain.ids import SYSTEM_TENANT, TenantId
@@ -52,17 +54,31 @@ async def make_tenant(
     created = build(CreateTenant, {"slug": slug, "name": slug, "country": "ES"}, runtime.clock)
     tenant = TenantId((await runtime.bus.execute(created, OPERATOR)).ids["tenant"])
     may = owner_permissions() if permissions is None else permissions
-    text, fields = new_api_key(runtime.clock)
     email = f"owner@{slug}.example"
-    about = {"tenant": tenant, "permissions": may}
+    key_id, key = await make_key(runtime, tenant, may, **of_key)
     address = await email_fields(runtime.vault, email)
-    for command, given in (
-        (CreateApiKey, {**about, **fields, "name": "test", **of_key}),
-        (RegisterUser, {**about, **address, "password_hash": hash_password(PASSWORD)}),
-    ):
-        done = await runtime.bus.execute(build(command, given, runtime.clock), OPERATOR)
+    given = {"tenant": tenant, "permissions": may, "password_hash": kept_password(), **address}
+    register = build(RegisterUser, given, runtime.clock)
+    done = await runtime.bus.execute(register, OPERATOR)
     await until_projected(runtime, SYSTEM_TENANT, done.position)
-    return Tenant(tenant, slug, email, fields["key"], text)
+    return Tenant(tenant, slug, email, key_id, key)
+
+
+async def make_key(
+    runtime: Runtime, tenant: TenantId, permissions: tuple[str, ...], **about: object
+) -> tuple[str, str]:
+    """Make a key of a company; return its id and its text."""
+    given = {"name": "test", "permissions": permissions, "never_expires": True, **about}
+    command = build(CreateApiKey, given, runtime.clock)
+    assert isinstance(command, CreateApiKey)
+    await runtime.bus.execute(command, replace(OPERATOR, tenant=tenant))
+    return command.key, api_key_text(command)
+
+
+@cache
+def kept_password() -> str:
+    """Hash the password of all owners once: each time takes as long as it does by design."""
+    return hash_password(PASSWORD)
 
 
 async def until_projected(runtime: Runtime, tenant: TenantId, position: int) -> None:
@@ -149,7 +165,7 @@ def free_port() -> int:
 
 def caller(settings: Settings, key: str | None = None) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    limits = httpx.Limits(max_connections=64)
+    limits = httpx.Limits(max_connections=256)
     return httpx.AsyncClient(
         base_url=url_of(settings), headers=headers, trust_env=False, timeout=30, limits=limits
     )

@@ -1,38 +1,27 @@
 """One API process on real servers, shared by the tests of this folder."""
 
 from collections.abc import AsyncIterator, Iterator
-from secrets import token_hex
 
 import httpx
-import psycopg
 import pytest
-from psycopg import conninfo, sql
 
 from adapters.embedded.servers import Urls
-from adapters.postgres.migrate import migrate
 from adapters.runtime import Runtime
 from adapters.settings import Settings
+from tests.conftest import new_database
 from tests.rest.api import Tenant, api_process, caller, free_port, make_tenant, projecting
 
 
 @pytest.fixture(scope="session")
 def settings(urls: Urls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of an instance with a migrated database of its own, for all tests here."""
-    name = f"rest_{token_hex(6)}"
-    admin, own = (
-        conninfo.make_conninfo(url, dbname=name)
-        for url in (urls.admin_database_url, urls.database_url)
-    )
-    with psycopg.connect(urls.admin_database_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        migrate(admin, own)
+    with new_database(urls) as own:
         yield Settings(
             asiento_data=tmp_path_factory.mktemp("rest"),
-            database_url=own,
-            redis_url=urls.redis_url,
+            database_url=own.database_url,
+            redis_url=own.redis_url,
             port=free_port(),
         )
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from adapters.access.door import door_of
+from adapters.accounts.accounts import account_of
 from adapters.runtime import Runtime
 from adapters.settings import Settings
 from application.kernel import build
-from domain.access import OWNER, AdmitMember, Email, RemoveMember
+from domain.access import OWNER, AdmitMember, RemoveMember
 from domain.ids import TenantId
 from domain.kernel import Command
 from tests.rest.api import OPERATOR, PASSWORD, Tenant, caller, make_tenant
@@ -28,9 +28,9 @@ async def execute(
 
 
 async def user_of(runtime: Runtime, tenant: Tenant) -> str:
-    found = await door_of(runtime).user(Email(tenant.email))
-    assert found is not None
-    return str(found.user)
+    known = await account_of(runtime, tenant.email)
+    assert known is not None
+    return str(known[0])
 
 
 async def token_of(client: httpx.AsyncClient, tenant: Tenant, of: TenantId) -> httpx.Response:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 
 from application.access import email_fields
-from domain.access import CreateApiKey, KeyId, RegisterUser, RevokeApiKey, UserId
+from domain.access import CreateApiKey, KeyId, KeySecretId, RegisterUser, RevokeApiKey, UserId
 from domain.ids import BatchId, JobId, TenantId
 from domain.imports import (
     AbandonStep,
@@ -106,7 +106,11 @@ async def a_file_is_left(writer: Writer, tenant: TenantId) -> None:
 async def a_key_is_made(writer: Writer, tenant: TenantId) -> None:
     key = KeyId(writer.new_id())
     made = CreateApiKey(
-        key=key, tenant=tenant, name="soak", secret_sha256=NO_SECRET, permissions=()
+        key=key,
+        secret_id=KeySecretId(writer.new_id()),
+        secret=NO_SECRET,
+        name="soak",
+        permissions=(),
     )
     if await writer.do(tenant, made) and writer.random.random() < 0.5:
         await writer.do(tenant, RevokeApiKey(key=key))

@@ -20,9 +20,11 @@ from domain.tenants import (
     TenantClosed,
     TenantCreated,
     TenantEvent,
+    TenantLocked,
     TenantRemoved,
     TenantReopened,
     TenantRestored,
+    TenantUnlocked,
 )
 from tests.kernel import given, history_of
 
@@ -30,6 +32,7 @@ ACME = TenantId("00000000-0000-7000-8000-000000000001")
 FILE, OTHER, HEAD = "a" * 64, "b" * 64, "c" * 64
 created = TenantCreated(tenant=ACME, slug=Slug("acme"), name="Acme", country="ES")
 closed = TenantClosed(tenant=ACME)
+locked, unlocked = TenantLocked(tenant=ACME), TenantUnlocked(tenant=ACME)
 archived = TenantArchived(tenant=ACME, file="acme.gz", sha256=FILE, events=7, head=HEAD)
 removed = TenantRemoved(tenant=ACME, archive=FILE, events=7, head=HEAD)
 restored = TenantRestored(tenant=ACME, archive=FILE, events=7, head=HEAD)
@@ -42,14 +45,20 @@ RESTORE = NoteRestoration(tenant=ACME, archive=FILE, events=7, head=HEAD)
 
 
 def test_open_books_are_closed_archived_and_removed() -> None:
-    given(created).when(CLOSE).then(closed)
+    given(created).when(CLOSE).then(closed, locked)
     given(created, closed).when(ARCHIVE).then(archived)
     given(created, closed, archived).when(REMOVE).then(removed)
 
 
 def test_removed_books_are_restored_and_reopened() -> None:
     given(created, closed, archived, removed).when(RESTORE).then(restored)
-    given(created, closed, archived, removed, restored).when(REOPEN).then(reopened)
+    history = (created, closed, locked, archived, removed, restored)
+    given(*history).when(REOPEN).then(reopened, unlocked)
+
+
+def test_for_books_that_were_closed_by_an_older_version_nobody_is_let_in_from_now_on() -> None:
+    given(created, closed).when(CLOSE).then(locked)
+    given(created, closed).when(REOPEN).then(reopened)
 
 
 def test_a_company_that_came_from_another_instance_is_restored() -> None:
@@ -67,10 +76,10 @@ def test_an_archive_of_later_books_is_noted_again() -> None:
 @pytest.mark.parametrize(
     ("history", "command"),
     [
-        ((created, closed), CLOSE),
+        ((created, closed, locked), CLOSE),
         ((created, closed, archived), ARCHIVE),
         ((created, closed, archived, removed), REMOVE),
-        ((created, closed, archived, removed), CLOSE),
+        ((created, closed, locked, archived, removed), CLOSE),
         ((created, closed, archived, removed, restored), RESTORE),
         ((created, closed, archived, reopened), RESTORE),
         ((created,), REOPEN),

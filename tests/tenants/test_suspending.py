@@ -5,11 +5,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from domain.ids import TenantId
+from domain.kernel import Command
 from domain.tenants import (
-    SUSPENSIONS,
     CloseTenant,
     CreateTenant,
     RenameTenant,
+    ReopenTenant,
     ResumeTenant,
     Slug,
     SlugClaim,
@@ -18,6 +19,7 @@ from domain.tenants import (
     Tenant,
     TenantClosed,
     TenantCreated,
+    TenantLocked,
     TenantRenamed,
     TenantResumed,
     TenantSuspended,
@@ -57,7 +59,9 @@ def test_a_company_that_never_was_can_not_be_suspended_resumed_or_renamed() -> N
 
 
 def test_a_suspended_company_is_closed_as_any() -> None:
-    given(created, suspended).when(CloseTenant(tenant=ACME)).then(TenantClosed(tenant=ACME))
+    given(created, suspended).when(CloseTenant(tenant=ACME)).then(
+        TenantClosed(tenant=ACME), TenantLocked(tenant=ACME)
+    )
 
 
 def test_a_company_is_renamed_and_keeps_its_short_name() -> None:
@@ -78,22 +82,26 @@ commands = st.sampled_from(
     [
         command
         for tenant in (ACME, OTHER)
-        for command in (SuspendTenant(tenant=tenant, reason=UNPAID), ResumeTenant(tenant=tenant))
+        for command in (
+            SuspendTenant(tenant=tenant, reason=UNPAID),
+            ResumeTenant(tenant=tenant),
+            CloseTenant(tenant=tenant),
+            ReopenTenant(tenant=tenant),
+        )
     ]
 )
 
 
 @settings(max_examples=30)
 @for_all(st.lists(commands, max_size=9))
-def test_those_who_are_suspended_are_those_who_were_suspended_last(
-    sequence: list[SuspendTenant | ResumeTenant],
-) -> None:
+def test_one_look_tells_who_is_suspended_and_who_is_locked(sequence: list[Command]) -> None:
     opened = [
         CreateTenant(tenant=tenant, slug=Slug(slug), name="Any", country="ES")
         for tenant, slug in ((ACME, "acme"), (OTHER, "other"))
     ]
     history = history_of([*opened, *sequence])
-    found = Suspensions.of_all().fold(history).reasons
-    assert all(SUSPENSIONS in event.tags for event in history[len(opened) :])
+    found = Suspensions.of_all().fold(history)
     for tenant in (ACME, OTHER):
-        assert found.get(tenant) == Tenant.at(tenant=tenant).fold(history).suspended
+        known = Tenant.at(tenant=tenant).fold(history)
+        assert found.reasons.get(tenant) == known.suspended
+        assert (tenant in found.locked) == known.locked == (known.books == "closed")

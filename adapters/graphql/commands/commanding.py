@@ -6,6 +6,7 @@ from typing import Final, get_type_hints
 import strawberry
 from strawberry.types.field import StrawberryField
 
+from adapters.accounts.letters import check_letters
 from adapters.graphql.asking import Asking, Info
 from adapters.graphql.scalars import Position
 from adapters.graphql.shapes import (
@@ -61,6 +62,7 @@ def _field(exposed: Exposed) -> StrawberryField:
 async def done(exposed: Exposed, built: Command, asking: Asking, key: str | None) -> object:
     """Execute a command, and answer with what happened."""
     runtime, context, ids = asking.runtime, asking.context, _id_fields(exposed.command)
+    await check_letters(runtime, built, context)
     outcome = await runtime.bus.execute(built, context, key=key)
     events = [Happened(type=name, position=Position(at)) for name, at in outcome.events]
     # An id that was filled in counts only where the outcome says that it was used.

@@ -19,7 +19,7 @@ from graphql import (
     get_operation_ast,
 )
 from graphql.execution.values import VariableValues, get_variable_values
-from msgspec import Struct, field, structs
+from msgspec import Struct, field
 from psycopg import DataError
 
 from adapters.graphql.asked import Asked
@@ -28,7 +28,7 @@ from adapters.graphql.compiled.assembling import connections, object_maker
 from adapters.graphql.compiled.commands import Commanding, plan_command
 from adapters.graphql.compiled.nested import object_type
 from adapters.graphql.compiled.plans import Rows, plan_objects, plan_page
-from adapters.graphql.compiled.requests import MARK, Ready, Root, make_ready
+from adapters.graphql.compiled.requests import Ready, Root, anybody, make_ready
 from adapters.graphql.compiled.selections import (
     Document,
     Selected,
@@ -36,7 +36,7 @@ from adapters.graphql.compiled.selections import (
     deciding_variables,
 )
 from adapters.graphql.compiled.statements import Model, tables_needed
-from adapters.graphql.documents import NotValid, core_schema, read_document
+from adapters.graphql.documents import NotValid, core_schema, guards_of, read_document
 from adapters.graphql.queries.rows import row_types
 from adapters.graphql.shapes import singular, snake
 from adapters.postgres.at_once import ask_at_once
@@ -68,10 +68,16 @@ class Plan(Struct, eq=False, frozen=True):
 
 
 class Understood(Struct, eq=False, frozen=True):
-    """A request that can be answered: its plan, the variables, and what is ready for whom."""
+    """A request that can be answered: its plan, the variables, and what is ready for whom.
+
+    Attributes:
+        guards: The permissions without which something of what is asked for is left out.
+
+    """
 
     plan: Plan
     variables: VariableValues
+    guards: frozenset[str]
     ready: dict[tuple[object, ...], Sequence[Ready]] = field(default_factory=dict)
 
 
@@ -125,7 +131,7 @@ class Compiler:
             understood = found
             if len(request) <= REQUEST_BYTES_MAX:
                 _keep(self._understood, request, understood, REQUESTS_MAX)
-        if understood is None:
+        if understood is None or not all(map(asking.context.may, understood.guards)):
             return None
         try:
             ready = await _make_ready(asking, understood)
@@ -146,7 +152,9 @@ class Compiler:
         values = get_variable_values(self._schema, operation.variable_definitions or (), given)
         if plan is None or not isinstance(values, VariableValues):
             return None
-        return Understood(plan, values) if isinstance(plan, Plan) else Instructed(plan, values)
+        if isinstance(plan, Commanding):
+            return Instructed(plan, values)
+        return Understood(plan, values, frozenset(guards_of(asked.query).values()))
 
     def _plan(
         self,
@@ -173,8 +181,8 @@ async def _make_ready(asking: Asking, understood: Understood) -> Sequence[Ready]
     key = (context.permissions, *tables.values())
     ready = understood.ready.get(key)
     if ready is None:
-        anybody = structs.replace(context, tenant=MARK)
-        ready = [make_ready(root, understood.variables, anybody, tables) for root in plan.roots]
+        marked = anybody(context)
+        ready = [make_ready(root, understood.variables, marked, tables) for root in plan.roots]
         if len(understood.ready) >= RIGHTS_MAX:
             understood.ready.clear()
         understood.ready[key] = ready
@@ -182,15 +190,15 @@ async def _make_ready(asking: Asking, understood: Understood) -> Sequence[Ready]
 
 
 async def _answer(asking: Asking, plan: Plan, ready: Sequence[Ready]) -> bytes | None:
-    tenant, pool = asking.context.tenant, asking.runtime.read_pool
+    caller, pool = asking.context, asking.runtime.read_pool
     for each in ready:
         if each.at_least is not None:
             try:
-                await wait_until(asking.runtime, each.root.model, asking.context, each.at_least)
+                await wait_until(asking.runtime, each.root.model, caller, each.at_least)
             except ApplicationError as error:
                 asking.known[each.root.key] = error
                 return None
-    queries = [statement.of(tenant) for each in ready for statement in each.statements]
+    queries = [statement.of(caller) for each in ready for statement in each.statements]
     try:
         results = await ask_at_once(pool, queries)
     except DataError:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from graphql import FieldNode, GraphQLField
 from graphql.execution.values import VariableValues, get_argument_values
-from msgspec import Struct
+from msgspec import Struct, structs
 from psycopg.pq.abc import PGresult
 from strawberry.utils.str_converters import to_camel_case
 
@@ -26,15 +26,19 @@ from adapters.postgres.models.conditions import (
     Filter,
     filter_conditions,
     filterable,
-    require,
     storage_tenant,
 )
 from adapters.postgres.models.paging import paging_of
+from adapters.postgres.models.sight import require_some
 from application.kernel import Context
-from domain.ids import TenantId
+from domain.ids import BranchId, TenantId
 
 MARK: Final = TenantId(str(uuid4()))
 """Stands where each request's own tenant goes. No value that is sent can be taken for it."""
+
+ACTOR: Final = str(uuid4())
+BRANCH: Final = BranchId(str(uuid4()))
+"""As the mark, where the caller goes, and in a list alone where its branches go."""
 
 Arguments = Mapping[str, Any]  # Any: of any input type.
 
@@ -66,19 +70,28 @@ class Root(Struct, eq=False, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """A statement of anybody's; parameters that are the mark become the tenant."""
+    """A statement of anybody's; parameters that are marks become what is the caller's."""
 
     tenant: TenantId
     text: bytes
     parameters: tuple[bytes | None, ...]
 
-    def of(self, tenant: TenantId) -> Query:
-        mine, mark = tenant.encode(), MARK.encode()
+    def of(self, caller: Context) -> Query:
+        mine = {
+            MARKS[0]: caller.tenant.encode(),
+            MARKS[1]: caller.actor.encode(),
+            MARKS[2]: _text(sorted(caller.branches)),
+        }
         return Query(
-            tenant if self.tenant == MARK else self.tenant,
+            caller.tenant if self.tenant == MARK else self.tenant,
             self.text,
-            [mine if each == mark else each for each in self.parameters],
+            [mine.get(each, each) for each in self.parameters],
         )
+
+
+def anybody(caller: Context) -> Context:
+    """Put marks where others who have the same permissions differ."""
+    return structs.replace(caller, tenant=MARK, actor=ACTOR, branches=frozenset({BRANCH}))
 
 
 class Ready(Struct, frozen=True):
@@ -100,7 +113,7 @@ def make_ready(
         ApplicationError: An argument can't be understood, or the caller may not read.
 
     """
-    require(context, root.model.permission)
+    require_some(root.model, context)
     arguments = get_argument_values(root.definition, root.node, variables)
     pages = list(pages_in(root.rows))
     windows = {page: _window(page, _nested(page, variables)) for page in pages}
@@ -210,6 +223,9 @@ def _is_text(value: str) -> bool:
 def _element(value: object) -> bytes:
     written = (_text(value) or b"").replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     return b'"' + written + b'"'
+
+
+MARKS: Final = (MARK.encode(), ACTOR.encode(), _text([BRANCH]))
 
 
 def _page(root: Root, pagings: Pagings, results: Sequence[PGresult]) -> object:

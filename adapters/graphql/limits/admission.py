@@ -13,9 +13,9 @@ from msgspec import Struct
 from adapters.graphql.errors import tell
 from adapters.graphql.limits.amounts import Variables
 from adapters.graphql.limits.bounds import ITEMS, VALUE_DEPTH, too_large
-from adapters.graphql.limits.budget import FULL_SECONDS, Left, budget_of
 from adapters.graphql.limits.documents import Document, Operation
 from adapters.graphql.limits.persisted import listed
+from adapters.redis.budget import FULL_SECONDS, Left, budget_of
 from adapters.runtime import Runtime
 from adapters.settings import Settings
 from application.access import READ_SCHEMA, SEND_DOCUMENTS
@@ -67,7 +67,7 @@ async def admit(
     if not rate:
         return Admitted(charge)
     full = max(rate * FULL_SECONDS, settings.graphql_cost_max)
-    left = await budget_of(runtime.redis).spend(caller, cost, rate=rate, full=full)
+    left = await budget_of(runtime.redis, "graphql").spend(caller, cost, rate=rate, full=full)
     if left is None:
         return Admitted(charge)
     charge = Charge(cost, settings.graphql_cost_max, left.remaining)

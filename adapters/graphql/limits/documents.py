@@ -21,6 +21,7 @@ from msgspec import Struct
 from strawberry.schema.schema import validate_document
 from strawberry.types.graphql import OperationType
 
+from adapters.graphql.guarded import NOTHING, Guards, guards_in
 from adapters.graphql.limits.amounts import Cost
 from adapters.graphql.limits.bounds import CHARACTERS, TOKENS, refusal
 from adapters.graphql.limits.cost import cost_of
@@ -44,6 +45,7 @@ class Document(Struct, frozen=True, kw_only=True):
     Attributes:
         node: None where it can't be parsed, or is past a limit.
         operations: By name; one without a name is under None.
+        guards: What it asks for that is seen with a permission of its own.
 
     """
 
@@ -52,6 +54,7 @@ class Document(Struct, frozen=True, kw_only=True):
     errors: tuple[GraphQLError, ...] = ()
     operations: Mapping[str | None, Operation] = {}
     tokens: int = 0
+    guards: Guards = NOTHING
 
     def operation(self, name: str | None) -> Operation | None:
         """Find the operation that a request means; None where it names none of them."""
@@ -105,7 +108,8 @@ class Documents:
         if errors := validate_document(self._schema, node, specified_rules):
             return Document(text=text, node=node, errors=tuple(errors))
         operations = {each.name: each for each in self._operations(node)}
-        return Document(text=text, node=node, operations=operations, tokens=tokens)
+        guards = guards_in(self._schema, node, text)
+        return Document(text=text, node=node, operations=operations, tokens=tokens, guards=guards)
 
     def _operations(self, document: DocumentNode) -> Iterator[Operation]:
         for node in document.definitions:

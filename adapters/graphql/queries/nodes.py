@@ -14,6 +14,7 @@ from adapters.graphql.asking import Info
 from adapters.graphql.queries.rows import Model, model_of, row_types
 from adapters.graphql.shapes import Node, field_of
 from adapters.postgres.models.queries import get_row
+from adapters.postgres.models.sight import may_read
 from application.kernel import Context
 from projections.kernel import Row
 
@@ -42,7 +43,7 @@ def _places(given: str, context: Context) -> Iterator[tuple[Model, str]]:
     """Say where a row may be, of the models that the caller may read."""
     name, _, key = given.partition(":")
     named = model_of(name) if key else None
-    if named and context.may(named.permission):
+    if named and may_read(named, context):
         yield named, key
     if named is None:
-        yield from ((model, given) for model in row_types() if context.may(model.permission))
+        yield from ((model, given) for model in row_types() if may_read(model, context))

@@ -25,7 +25,7 @@ def reading_fields() -> dict[str, StrawberryField]:
     """Make the fields of Query, by name."""
     fields: dict[str, StrawberryField] = {}
     for model, node in row_types().items():
-        one = _own_row if model.system else _row
+        one = _own_row if model.key == "tenant" else _row
         fields[snake(singular(model))] = one(model, node)
         fields[model.name] = list_field(model, node)
     return fields

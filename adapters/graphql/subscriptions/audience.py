@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from adapters.access import Admission
+from adapters.access.door import Admission
 from adapters.access.standing import fallen
 from adapters.graphql.subscriptions.milestones import Milestones
 from adapters.graphql.subscriptions.outbox import Outbox

@@ -5,7 +5,7 @@ what it is told twice it reads twice, which changes nothing.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, Hashable, Sequence
 from contextlib import aclosing
 from enum import Enum
 from typing import Any, Final
@@ -21,9 +21,10 @@ from adapters.graphql.queries.filters import filter_given, filter_type
 from adapters.graphql.scalars import Position
 from adapters.graphql.shapes import list_of, made_class
 from adapters.graphql.subscriptions.feeds import Feed, Told, as_generator
-from adapters.postgres.models.conditions import IN_MAX, Filter, Model, require
+from adapters.postgres.models.conditions import IN_MAX, Filter, Model
 from adapters.postgres.models.moments import reached
 from adapters.postgres.models.queries import matching_keys
+from adapters.postgres.models.sight import Limit, limits
 from adapters.postgres.moved import Moved, check_filter, moved
 from application.errors import Malformed
 from projections.kernel import read_models
@@ -90,8 +91,9 @@ def changed(
     after: Position | None = None,
 ) -> AsyncGenerator[RowsChanged, None]:
     asking, of = info.context, models()[model.value]
-    require(asking.context, of.permission)
-    some = Some(ids=_few(ids), filter=None if filter is None else _conditions(of, filter))
+    within = limits(of, asking.context)
+    conditions = None if filter is None else _conditions(of, filter)
+    some = Some(ids=_few(ids), filter=conditions, within=within)
     if some.ids is not None and some.filter is not None:
         raise _unclear("Rows are followed by their ids or by a filter, and not by both.")
     start = NOW if after is None else after
@@ -101,16 +103,22 @@ def changed(
 
 
 class Some(Struct, frozen=True, kw_only=True):
-    """Which rows are followed: all, or those named, or those that a filter lets through."""
+    """Which rows are followed: all, or those named, or those that a filter lets through.
+
+    Attributes:
+        within: The limits of those that the caller sees at all; None: it sees all.
+
+    """
 
     ids: frozenset[str] | None
     filter: Filter | None
+    within: Sequence[Limit] | None
 
     @property
     def key(self) -> Hashable:
         """Tell this choice from others."""
         asked = None if self.filter is None else msgspec.json.encode(self.filter, order="sorted")
-        return self.ids, asked
+        return self.ids, asked, None if self.within is None else tuple(self.within)
 
 
 class Changes(Feed[RowsChanged]):
@@ -159,16 +167,24 @@ class Changes(Feed[RowsChanged]):
 
     async def _narrowed(self, each: Moved, *, more: bool) -> Told[RowsChanged] | None:
         """Leave out the rows that are not followed; None where none is left."""
-        if self._some.ids is not None:
-            keys = tuple(key for key in each.keys if key in self._some.ids)
-            return self._told(Moved(keys, each.position), more=more) if keys else None
-        if self._some.filter is None:
-            return self._told(each, more=more)
-        pool, asked = self._runtime.read_pool, self._some.filter
-        found = await matching_keys(pool, self._model, self._context, each.keys, asked)
-        gone = tuple(key for key in each.keys if key not in found)
-        keys = tuple(key for key in each.keys if key in found)
+        some, keys = self._some, each.keys
+        if some.ids is not None:
+            keys = tuple(key for key in keys if key in some.ids)
+        if some.within is not None:
+            seen = await self._matching(keys, {})
+            keys = tuple(key for key in keys if key in seen)
+        if (some.ids is not None or some.within is not None) and not keys:
+            return None
+        if some.filter is None:
+            return self._told(Moved(keys, each.position), more=more)
+        found = await self._matching(keys, some.filter)
+        gone = tuple(key for key in keys if key not in found)
+        keys = tuple(key for key in keys if key in found)
         return self._told(Moved(keys, each.position), gone, more=more)
+
+    async def _matching(self, keys: tuple[str, ...], asked: Filter) -> frozenset[str]:
+        """Name the rows that the caller sees, and of them those that a filter lets through."""
+        return await matching_keys(self._runtime.read_pool, self._model, self._context, keys, asked)
 
     def _told(self, each: Moved, gone: tuple[str, ...] = (), *, more: bool) -> Told[RowsChanged]:
         rows = RowsChanged(

@@ -4,9 +4,11 @@ A subscription costs no task of its own once it is told what comes; a query or m
 """
 
 import asyncio
+from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
 import msgspec
+from strawberry.types.graphql import OperationType
 
 from adapters.graphql.answering import ANY, Prepared, prepare, run
 from adapters.graphql.asked import Asked
@@ -131,15 +133,15 @@ class _Once:
             self._operations.complete(self._name)
 
 
-async def let_in(asking: Asking, asked: Asked) -> Prepared:
+async def let_in(asking: Asking, asked: Asked, kinds: AbstractSet[OperationType] = ANY) -> Prepared:
     """Find out whether what is asked may run, and charge its key for it.
 
     Raises:
         Failed: It may not.
-        Malformed: It names no operation.
+        Malformed: It names no operation, or one that may not run here.
 
     """
-    prepared = await prepare(asking, asked, ANY)
+    prepared = await prepare(asking, asked, kinds)
     if prepared.errors:
         raise Failed(prepared.errors)
     return prepared

@@ -15,14 +15,15 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 from msgspec import Struct
 
-from adapters.access import Admission, admit
+from adapters.access.door import Admission, admit
+from adapters.access.shown import Shown, read_shown
 from adapters.graphql.asked import Asked, decoder
 from adapters.graphql.asking import Asking
 from adapters.graphql.subscriptions.audience import Audience, audience_of
 from adapters.graphql.subscriptions.operations import Operations
 from adapters.graphql.subscriptions.outbox import Outbox
 from adapters.runtime import Runtime
-from application.errors import TooMany, Unauthenticated, Unavailable
+from application.errors import Forbidden, TooMany, Unauthenticated, Unavailable
 
 PROTOCOL: Final = "graphql-transport-ws"
 AT_ONCE: Final = "asiento.text"
@@ -196,18 +197,25 @@ class Conversation:
         self._asked_to_init = True
         try:
             given = {name.lower(): value for name, value in (_shown.decode(payload) or {}).items()}
-            shown = given.get("authorization", self._socket.headers.get("authorization"))
-            admission = await admit(self._runtime, shown if isinstance(shown, str) else None)
+            admission = await admit(self._runtime, self._shown(given.get("authorization")))
             self._audience.admit(self, admission)
         except msgspec.MsgspecError:
             return self.close(BAD_REQUEST, "The payload is to be an object.")
-        except Unauthenticated:
+        except (Unauthenticated, Forbidden):
             return self.close(FORBIDDEN, "Forbidden")
         except TooMany as error:
             return self.close(TOO_MANY, error.message)
         except Unavailable as error:
             return self.close(TRY_AGAIN_LATER, error.message)
         return self.outbox.put(ACK)
+
+    def _shown(self, authorization: object) -> Shown:
+        """Read what was shown: in the first message, or else when the socket was opened."""
+        scope = self._socket.scope
+        shown = read_shown(scope["headers"], None, scope["client"])
+        if isinstance(authorization, str):
+            return Shown(authorization=authorization, address=shown.address)
+        return shown
 
     async def _subscribe(self, said: Said) -> None:
         if self.admission is None:

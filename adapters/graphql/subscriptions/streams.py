@@ -6,15 +6,17 @@ behind it, whatever its document says.
 
 import asyncio
 from collections.abc import AsyncGenerator
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from time import monotonic
 from typing import Final
 
 import msgspec
 from litestar.response import Stream
+from strawberry.types.graphql import OperationType
 
-from adapters.access import Admission
-from adapters.graphql.answering import run
+from adapters.access.door import Admission
+from adapters.graphql.answering import ANY, run
 from adapters.graphql.asked import Asked
 from adapters.graphql.asking import Asking
 from adapters.graphql.scalars import POSITION
@@ -34,15 +36,21 @@ RETRY: Final = "retry: 1000\n\n"
 COMPLETE: Final = "event: complete\ndata:\n\n"
 
 
-def stream(admission: Admission, asking: Asking, asked: Asked, last_event_id: str) -> Stream:
-    """Answer what is asked as server-sent events.
+def stream(
+    admission: Admission,
+    asking: Asking,
+    asked: Asked,
+    last_event_id: str,
+    kinds: AbstractSet[OperationType] = ANY,
+) -> Stream:
+    """Answer what is asked as server-sent events, where it is of these *kinds*.
 
     Raises:
         Malformed: ``Last-Event-ID`` is no cursor.
 
     """
     asking.resume_after = _cursor(last_event_id)
-    told = _told(admission, asking, asked)
+    told = _told(admission, asking, asked, kinds)
     return Stream(told, media_type=EVENT_STREAM, status_code=HTTPStatus.OK)
 
 
@@ -87,11 +95,13 @@ class _Line:
         self.complete()
 
 
-async def _told(admission: Admission, asking: Asking, asked: Asked) -> AsyncGenerator[bytes, None]:
+async def _told(
+    admission: Admission, asking: Asking, asked: Asked, kinds: AbstractSet[OperationType]
+) -> AsyncGenerator[bytes, None]:
     reader, audience = Reader(), audience_of(asking.runtime)
     outbox = reader.outbox
     audience.enter(reader)
-    answering = asyncio.create_task(_answer(outbox, audience, asking, asked))
+    answering = asyncio.create_task(_answer(outbox, audience, asking, asked, kinds))
     coming = asyncio.create_task(outbox.take())
     try:
         audience.admit(reader, admission)
@@ -116,11 +126,15 @@ async def _told(admission: Admission, asking: Asking, asked: Asked) -> AsyncGene
 
 
 async def _answer(
-    outbox: Outbox, audience: Audience, asking: Asking, asked: Asked
+    outbox: Outbox,
+    audience: Audience,
+    asking: Asking,
+    asked: Asked,
+    kinds: AbstractSet[OperationType],
 ) -> Subscription | None:
     """Put what is answered into the outbox; return what goes on telling."""
     try:
-        prepared = await let_in(asking, asked)
+        prepared = await let_in(asking, asked, kinds)
         asked = prepared.asked
         operation = read_operation(asked.query, asked.operation_name)
         if operation.subscribes:

@@ -7,9 +7,11 @@ from msgspec import Struct
 from psycopg import sql
 
 from adapters.postgres.models.search import WORDS_MAX, patterns
+from adapters.postgres.models.sight import Limit, limits, unseen
 from adapters.postgres.models.tables import SEARCH, Column, columns_of
-from application.errors import Forbidden, Malformed
-from application.kernel import EVERYTHING, Context
+from application.access import ACROSS
+from application.errors import Malformed
+from application.kernel import Context
 from domain.ids import SYSTEM_TENANT, TenantId
 from projections.kernel import ReadModel
 
@@ -57,32 +59,29 @@ def scope_of(model: Model, context: Context) -> Scope:
     """Say which rows of *model* are the caller's.
 
     Raises:
-        Forbidden: The caller lacks the permission of the model.
+        Forbidden: The caller lacks the permission of the model, or sees none of its rows by it.
 
     """
-    require(context, model.permission)
+    within = limits(model, context)
     tenant = storage_tenant(model, context)
-    lies = Condition(sql.SQL("tenant_id = %s"), (tenant,))
+    conditions = [Condition(sql.SQL("tenant_id = %s"), (tenant,))]
     owner = owner_column(model, context)
-    if owner is None:
-        return Scope(tenant, lies)
-    owned = Condition(sql.SQL("{} = %s").format(sql.Identifier(owner)), (context.tenant,))
-    return Scope(tenant, all_of([lies, owned]))
+    if owner is not None:
+        conditions.append(equal(owner, context.tenant))
+    if within is not None:
+        conditions.append(any_of([_limited(each) for each in within]))
+    return Scope(tenant, all_of(conditions))
 
 
 def require(context: Context, permission: str) -> None:
-    """Let through who may read.
+    """Let through who may read all that *permission* opens.
 
     Raises:
-        Forbidden: The caller lacks *permission*.
+        Forbidden: The caller lacks it, or holds it for some rows alone.
 
     """
     if not context.may(permission):
-        raise Forbidden(
-            "access.forbidden",
-            f"Reading this needs the permission {permission}.",
-            hint="Ask an owner of the tenant for it.",
-        )
+        raise unseen(context, permission)
 
 
 def storage_tenant(model: Model, context: Context) -> TenantId:
@@ -94,7 +93,7 @@ def owner_column(model: Model, context: Context) -> str | None:
     """Name the column that must hold the caller's tenant; None where all rows are its own."""
     if not model.system:
         return None
-    if context.tenant == SYSTEM_TENANT and EVERYTHING in context.permissions:
+    if context.tenant == SYSTEM_TENANT and context.may(ACROSS):
         return None
     return "owner" if "owner" in model.row.__struct_fields__ else "tenant"
 
@@ -103,6 +102,14 @@ def all_of(conditions: list[Condition]) -> Condition:
     """Join conditions that must all hold."""
     return Condition(
         sql.SQL(" AND ").join(condition.text for condition in conditions),
+        tuple(value for condition in conditions for value in condition.values),
+    )
+
+
+def any_of(conditions: list[Condition]) -> Condition:
+    """Join conditions of which one must hold."""
+    return Condition(
+        sql.SQL("({})").format(sql.SQL(" OR ").join(condition.text for condition in conditions)),
         tuple(value for condition in conditions for value in condition.values),
     )
 
@@ -168,6 +175,14 @@ def filterable(model: Model) -> dict[str, Column]:
         for name, column in ({model.key: columns[model.key]} | columns).items()
         if column.indexed or name == model.key
     }
+
+
+def _limited(limit: Limit) -> Condition:
+    if isinstance(limit.value, str):
+        return equal(limit.column, limit.value)
+    return Condition(
+        sql.SQL("{} = ANY (%s)").format(sql.Identifier(limit.column)), (list(limit.value),)
+    )
 
 
 def _condition(column: Column, comparison: str, value: object) -> Condition:

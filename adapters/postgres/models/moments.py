@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from adapters.postgres.connections import Pool, tenant_transaction
-from adapters.postgres.models.conditions import Model, owner_column, require, storage_tenant
+from adapters.postgres.models.conditions import Model, owner_column, storage_tenant
 from adapters.postgres.models.shown import shown
+from adapters.postgres.models.sight import hidden, require_some, sees, veiled
 from adapters.postgres.models.versions import consumer_of, read_consumer, serving_version
 from adapters.postgres.projecting.skipping import skipped_positions
 from application import codec
@@ -89,7 +90,7 @@ async def wait_for_rows(
         Unavailable: They are still behind after *seconds_max*, or stand still.
 
     """
-    require(context, model.permission)
+    require_some(model, context)
     if not position:
         return
     tenant, waited_for = storage_tenant(model, context), 0
@@ -174,13 +175,13 @@ async def row_as_of(
         UnknownEvent: An event that may concern the row can't be read here.
 
     """
-    require(context, model.permission)
+    require_some(model, context)
     log = await open_log(sources, model, storage_tenant(model, context))
     row = await fold_row(log, model, key, await position_at(sources, log.tenant, as_of))
     owner = owner_column(model, context)
     if row is None or (owner is not None and getattr(row, owner) != context.tenant):
         return None
-    return shown(row)
+    return veiled(shown(row), hidden(model, context)) if sees(model, context, row) else None
 
 
 async def fold_row(log: Log, model: Model, key: str, until: int) -> Row | None:

@@ -3,7 +3,7 @@
 A caller sees the rows of its own tenant, and only those that its permissions open.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString
 
@@ -25,6 +25,7 @@ from adapters.postgres.models.conditions import (
 from adapters.postgres.models.paging import paging_of
 from adapters.postgres.models.rows import row_decoder
 from adapters.postgres.models.shown import shown_type
+from adapters.postgres.models.sight import hidden, veiled
 from adapters.postgres.models.tables import columns_of
 from adapters.postgres.models.versions import serving_table
 from application.errors import Malformed
@@ -93,7 +94,7 @@ async def list_rows(
         conditions = await _conditions(connection, table, asked, some=True)
         parts = [_select(table, model, [*conditions, *behind]) for behind in ranges]
         records = await _fetch(connection, _union(parts, tail))
-    rows = list(map(row_decoder(shown_type(model.row)), paging.turned(records)))
+    rows = list(map(_reader(model, context), paging.turned(records)))
     return Page(
         rows=rows,
         cursors=list(map(paging.keyset.cursor, rows)),
@@ -145,8 +146,14 @@ async def find_row(pool: Pool, model: Model, context: Context, key: str) -> Stan
     async with _reading(pool, asked) as (connection, table):
         conditions = [*asked.conditions, of_key]
         records = await _fetch(connection, _select(table, model, conditions, what=what))
-    decode = row_decoder(shown_type(model.row))
-    return Standing(decode(records[0]), records[0][-1]) if records else None
+    read = _reader(model, context)
+    return Standing(read(records[0]), records[0][-1]) if records else None
+
+
+def _reader(model: Model, context: Context) -> Callable[[Sequence[Any]], Row]:  # Any: as above.
+    """Make what reads a record as the caller is shown it."""
+    decode, fields = row_decoder(shown_type(model.row)), hidden(model, context)
+    return decode if not fields else lambda record: veiled(decode(record), fields)
 
 
 async def matching_keys(

@@ -25,6 +25,7 @@ from projections.kernel import (
     columns_with_hints,
     derived_columns,
     indexed_columns,
+    scope_columns,
 )
 
 SEARCH: Final = "search_text"
@@ -162,6 +163,13 @@ def define_table(model: type[ReadModel[Any]], table: str) -> sql.Composed:
             )
             for column in columns
             if column.indexed
+        ),
+        # Most rows are of nobody's and of no branch, and cost nothing here.
+        *(
+            sql.SQL("CREATE INDEX ON {0} (tenant_id, {1}, {2}) WHERE {1} IS NOT NULL").format(
+                name, sql.Identifier(column), sql.Identifier(model.key)
+            )
+            for column in scope_columns(model.row).values()
         ),
     ]
     return sql.SQL(";\n").join(statements)

@@ -69,9 +69,10 @@ class _Purse(Struct):
 
 
 class Budget:
-    """Gives out what keys may spend, in one process."""
+    """Gives out what keys may spend of one thing, in one process."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, name: str) -> None:
+        self._name = name
         self._take = redis.register_script(TAKE)
         self._purses: OrderedDict[tuple[str, str], _Purse] = OrderedDict()
         self._away_until = 0.0
@@ -126,25 +127,25 @@ class Budget:
             return None
         try:
             async with asyncio.timeout(REDIS_SECONDS_MAX):
-                name = f"asiento:budget:{who.tenant}:{who.actor}"
+                name = f"asiento:budget:{self._name}:{who.tenant}:{who.actor}"
                 taken, left = await self._take(keys=[name], args=[rate, full, least, most])
         except (RedisError, OSError, TimeoutError) as error:
             if not self._away_until:
-                log.warning("budget.unbounded", reason=type(error).__name__)
+                log.warning("budget.unbounded", of=self._name, reason=type(error).__name__)
             self._away_until = time.monotonic() + AWAY_SECONDS
             return None
         if self._away_until:
-            log.info("budget.bounded")
+            log.info("budget.bounded", of=self._name)
             self._away_until = 0.0
         return int(taken), int(left)
 
 
-_budgets: WeakKeyDictionary[Redis, Budget] = WeakKeyDictionary()
+_budgets: WeakKeyDictionary[Redis, dict[str, Budget]] = WeakKeyDictionary()
 
 
-def budget_of(redis: Redis) -> Budget:
-    """Return the budgets of a process, made when the first one asks."""
-    budget = _budgets.get(redis)
-    if budget is None:
-        budget = _budgets[redis] = Budget(redis)
-    return budget
+def budget_of(redis: Redis, name: str) -> Budget:
+    """Return the budgets of that name in a process, made when the first one asks."""
+    budgets = _budgets.setdefault(redis, {})
+    if name not in budgets:
+        budgets[name] = Budget(redis, name)
+    return budgets[name]

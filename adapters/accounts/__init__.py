@@ -1,0 +1,1 @@
+"""People's accounts: by which passwords, factors and letters they are known."""

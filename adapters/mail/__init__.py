@@ -1,0 +1,1 @@
+"""Letters, taken to a mail server or laid into a folder."""

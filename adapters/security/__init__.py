@@ -1,0 +1,1 @@
+"""What is noted of those who come, and how often they may try."""
