@@ -7,7 +7,17 @@ from typing import Final, TypedDict
 from application.kernel import Exposed, exposed_commands
 from application.secret_text import SECRET_LENGTH
 from application.vault import Vault
-from domain.access import CreateApiKey, Email, EmailDigest, KeyId, RegisterUser, RotateApiKey
+from domain.access import (
+    CreateApiKey,
+    Email,
+    EmailClaim,
+    EmailDigest,
+    KeyId,
+    RegisterUser,
+    RotateApiKey,
+    UserId,
+)
+from domain.kernel import Boundary
 
 COMMANDS = (Exposed(command=RegisterUser, permission="access.user.register", system=True),)
 
@@ -41,10 +51,35 @@ class KeyText(TypedDict):
     secret: str
 
 
+async def email_digest(vault: Vault, email: str) -> EmailDigest:
+    """Make what stands for an address in the log, where it must not be told.
+
+    It is the same however the address is capitalised, as hardly any mail server tells them apart.
+    """
+    return EmailDigest(await vault.digest(email.strip().casefold()))
+
+
 async def email_fields(vault: Vault, email: str) -> EmailFields:
-    """Return an address with what stands for it in the log, where it must not be told."""
-    digest = EmailDigest(await vault.digest(email))
-    return EmailFields(email=Email(email), email_digest=digest)
+    """Return an address as it was written, with what stands for it in the log."""
+    return EmailFields(email=Email(email), email_digest=await email_digest(vault, email))
+
+
+async def claims_of(vault: Vault, email: str) -> tuple[Boundary[EmailClaim], ...]:
+    """Name by what an address may have an account: its digest, and what stood for it before.
+
+    Digests once told capitals apart, and before that addresses were tags.
+    """
+    former = EmailDigest(await vault.digest(email))
+    return (
+        EmailClaim.at(email_digest=await email_digest(vault, email)),
+        EmailClaim.at(email_digest=former),
+        EmailClaim.at(email=email),
+    )
+
+
+def claimed_by(claims: Iterable[EmailClaim]) -> UserId | None:
+    """Say whose an address is; None: nobody's."""
+    return next((each.user for each in claims if each.user is not None), None)
 
 
 def api_key_text(command: CreateApiKey | RotateApiKey) -> str:

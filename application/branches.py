@@ -13,6 +13,7 @@ from domain.access.branches import (
     RenameBranch,
     check_open,
 )
+from domain.access.roles import PLACE
 from domain.access.scopes import goes_by_branch
 from domain.ids import BranchId
 
@@ -45,7 +46,7 @@ COMMANDS = (
     Exposed(command=CloseBranch, permission=MANAGE, route="POST /branches/{branch}/close"),
     Exposed(
         command=AssignBranches,
-        permission="access.member.place",
+        permission=PLACE,
         route="POST /members/{user}/branches",
         find=_with_reach,
     ),

@@ -25,7 +25,7 @@ from adapters.access.shown import (
     check_forgery,
     csrf_token,
 )
-from adapters.access.tokens import PURPOSE, Tokens
+from adapters.access.tokens import PURPOSE, Claims, Tokens
 from adapters.postgres.connections import Pool
 from adapters.runtime import Runtime
 from adapters.security.limits import check_rate
@@ -129,25 +129,49 @@ class Door:
             self.check_forgery(shown, admission.session, strict=browser is not None)
         return admission
 
+    async def session_shown(self, shown: Shown) -> Session | None:
+        """Find the session that a request shows, whatever its person may by now.
+
+        Raises:
+            Forbidden: A cookie says whose it is, and a page of others may be asking.
+
+        """
+        _, _, credential = shown.authorization.partition(" ")
+        browser = None if shown.authorization else shown.cookies.get(SESSION_COOKIE)
+        if browser is not None:
+            session = await self._of_secret(browser)
+        else:
+            session, _ = await self._of_token(credential or shown.cookies.get(ACCESS_COOKIE, ""))
+        if session is not None and not shown.authorization:
+            self.check_forgery(shown, session.session, strict=browser is not None)
+        return session
+
     async def _by_secret(self, text: str) -> Admission | None:
-        given = read_browser_secret(text)
-        if given is None:
-            return None
-        session_id, shown = given
-        session = await self.session(session_id)
-        kept = session.secret_sha256 if session else None
-        if session is None or kept is None or not hmac.compare_digest(kept, shown):
+        session = await self._of_secret(text)
+        if session is None:
             return None
         return await self._admission(session, session.acts_for, session.ends_at)
 
     async def _by_token(self, text: str) -> Admission | None:
+        session, claims = await self._of_token(text)
+        if session is None or claims is None:
+            return None
+        until = datetime.fromtimestamp(claims.exp, UTC)
+        return await self._admission(session, claims.tenant, until)
+
+    async def _of_secret(self, text: str) -> Session | None:
+        given = read_browser_secret(text)
+        session = await self.session(given[0]) if given else None
+        kept = session.secret_sha256 if session else None
+        same = given is not None and kept is not None and hmac.compare_digest(kept, given[1])
+        return session if same else None
+
+    async def _of_token(self, text: str) -> tuple[Session | None, Claims | None]:
         claims = self.tokens.read(text, now=self._clock.now()) if text else None
         session = await self.session(SessionId(claims.sid)) if claims else None
         if claims is None or session is None or claims.sub != f"{USER}{session.user}":
-            return None
-        return await self._admission(
-            session, claims.tenant, datetime.fromtimestamp(claims.exp, UTC)
-        )
+            return None, None
+        return session, claims
 
     async def _admission(
         self, session: Session, tenant: TenantId, until: datetime

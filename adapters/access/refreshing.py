@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from adapters.access.door import Admission, door_of
 from adapters.access.login import Entry, Keep, check_member, entry
-from adapters.access.sessions import Opened, Reused
+from adapters.access.sessions import Reused, Session
 from adapters.runtime import Runtime
 from adapters.security.notes import notes_of
 from adapters.security.places import caller
@@ -24,6 +24,9 @@ async def go_on(
 
     """
     sessions = door_of(runtime).sessions
+    shown = await sessions.holder(token)
+    if shown is not None:  # Before it is replaced, so that nobody refused is left without one.
+        await check_member(runtime, shown.user, tenant or shown.acts_for)
     try:
         opened = await sessions.refresh(token)
     except Reused as reused:
@@ -36,7 +39,10 @@ async def go_on(
         ) from reused
     if opened is None:
         raise _unknown()
-    return entry(runtime, await _for(runtime, opened, tenant), keep)
+    if tenant is not None and tenant != opened.session.acts_for:
+        await sessions.act_for(opened.session.session, tenant)
+        opened = replace(opened, session=replace(opened.session, acts_for=tenant))
+    return entry(runtime, opened, keep)
 
 
 async def act_for(runtime: Runtime, admission: Admission, tenant: TenantId) -> None:
@@ -52,34 +58,25 @@ async def act_for(runtime: Runtime, admission: Admission, tenant: TenantId) -> N
     await door_of(runtime).sessions.act_for(session, tenant)
 
 
-async def log_out(runtime: Runtime, admission: Admission) -> None:
-    """End the session that asks.
-
-    Raises:
-        Forbidden: It is a program with a key.
-
-    """
-    session, user = holder(admission)
-    if await door_of(runtime).sessions.end(session, user):
-        company = admission.context.tenant
-        notes_of(runtime).session_ended(user, "logout", session=session, tenant=company)
+async def log_out(runtime: Runtime, session: Session) -> None:
+    """End a session, whatever its person may by now."""
+    if await door_of(runtime).sessions.end(session.session, session.user):
+        notes_of(runtime).session_ended(
+            session.user, "logout", session=session.session, tenant=session.acts_for
+        )
 
 
-async def log_out_by(runtime: Runtime, token: str) -> None:
-    """End the session of a refresh token, be it replaced or not.
+async def session_of(runtime: Runtime, token: str) -> Session:
+    """Find the session of a refresh token, be it replaced or not.
 
     Raises:
         Unauthenticated: It is of no session.
 
     """
-    sessions = door_of(runtime).sessions
-    session = await sessions.holder(token)
+    session = await door_of(runtime).sessions.holder(token)
     if session is None:
         raise _unknown()
-    if await sessions.end(session.session, session.user):
-        notes_of(runtime).session_ended(
-            session.user, "logout", session=session.session, tenant=session.acts_for
-        )
+    return session
 
 
 async def end_sessions(runtime: Runtime, user: UserId, *, but: SessionId | None = None) -> int:
@@ -106,18 +103,9 @@ def holder(admission: Admission) -> tuple[SessionId, UserId]:
     return admission.session, admission.user
 
 
-async def _for(runtime: Runtime, opened: Opened, tenant: TenantId | None) -> Opened:
-    session = opened.session
-    acts_for = tenant or session.acts_for
-    await check_member(runtime, session.user, acts_for)
-    if acts_for != session.acts_for:
-        await door_of(runtime).sessions.act_for(session.session, acts_for)
-    return replace(opened, session=replace(session, acts_for=acts_for))
-
-
 def _unknown() -> Unauthenticated:
     return Unauthenticated(
         "access.refresh_unknown",
-        "This refresh token is none of ours, or holds no longer.",
+        "No session is shown that goes on: what came is none of ours, or holds no longer.",
         hint="Log in again.",
     )

@@ -22,6 +22,7 @@ CSRF_COOKIE: Final = "csrf_token"
 CSRF_HEADER: Final = b"x-csrf-token"
 CSRF_PURPOSE: Final = "csrf token 1"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+WEB: Final = frozenset({"http", "https"})
 OWN_SITE: Final = frozenset({"same-origin", "none"})
 """None: the person typed the address, or followed a bookmark."""
 
@@ -45,9 +46,17 @@ class Page(Struct, frozen=True, kw_only=True):
     def is_ours(self, origins: frozenset[str]) -> bool | None:
         """Tell whether it is from here, or from one of *origins*; None: nobody knows."""
         if self.origin is not None:
-            same = bool(self.host) and urlsplit(self.origin).netloc == self.host
-            return same or self.origin in origins
+            return self.origin in origins or _host_of(self.origin) == self.host
         return None if self.site is None else self.site in OWN_SITE
+
+
+def _host_of(origin: str) -> str | None:
+    """Name the host of a page, with its port; None: it is no page of the web."""
+    try:
+        found = urlsplit(origin)
+    except ValueError:
+        return None
+    return found.netloc if found.scheme in WEB and found.netloc else None
 
 
 class Shown(Struct, frozen=True, kw_only=True):

@@ -17,14 +17,13 @@ from adapters.accounts.passwords import hashed, is_outdated, is_password
 from adapters.runtime import Runtime
 from adapters.security.limits import attempt, limits_of
 from adapters.security.notes import notes_of
+from application.access import claimed_by, claims_of
 from application.accounts import GivenPassword, check_password
 from application.errors import ApplicationError, Malformed
 from application.kernel import Context
 from domain.access import (
     Account,
     ChangePassword,
-    EmailClaim,
-    EmailDigest,
     RehashPassword,
     SessionId,
     UserId,
@@ -50,11 +49,9 @@ class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 async def account_of(runtime: Runtime, email: str) -> Known | None:
     """Find the account of an address; None: it has none, or its person was forgotten."""
-    digest = EmailDigest(await runtime.vault.digest(email))
-    # Addresses were tags once; both are read at once, so that it takes as long for any.
-    claims = (EmailClaim.at(email_digest=digest), EmailClaim.at(email=email))
-    by_digest, by_address = await runtime.bus.fold_all(SYSTEM_TENANT, claims)
-    user = by_digest.user or by_address.user or NOBODY
+    # All are read at once, so that it takes as long for any.
+    claims = await claims_of(runtime.vault, email)
+    user = claimed_by(await runtime.bus.fold_all(SYSTEM_TENANT, claims)) or NOBODY
     account = await find_account(runtime, user)
     return (user, account) if account.is_open else None
 

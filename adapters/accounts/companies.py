@@ -66,8 +66,11 @@ async def home_of(runtime: Runtime, user: UserId, account: Account) -> TenantId:
     assert enrolled_for is not None, "An account that is open is of somebody who was enrolled."
     if await door_of(runtime).rights(enrolled_for, user) is not None:
         return enrolled_for
-    others = await companies_of(runtime, user)
-    return others[0].tenant if others else enrolled_for
+    door = door_of(runtime)
+    for other in await companies_of(runtime, user):
+        if await door.rights(other.tenant, user) is not None:  # It is not closed.
+            return other.tenant
+    return enrolled_for
 
 
 def _company(row: TenantRow, member: Member) -> Company:

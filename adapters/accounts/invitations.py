@@ -14,6 +14,7 @@ from adapters.access.sessions import Client
 from adapters.access.shown import Shown
 from adapters.accounts.accounts import account_of, recognise
 from adapters.accounts.breached import breached
+from adapters.accounts.factors import check_factor
 from adapters.accounts.links import LENGTH_MAX, Links, read_invitation
 from adapters.accounts.passwords import hashed
 from adapters.accounts.recovery import note_verified
@@ -40,6 +41,10 @@ class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="Who is new chooses it. Who has an account gives theirs, or leaves it out"
             " and is logged in."
         ),
+    ] = None
+    code: Annotated[
+        Annotated[str, Meta(max_length=100)] | None,
+        Meta(description="With the password of an account that has a second factor."),
     ] = None
 
     def __repr__(self) -> str:
@@ -72,7 +77,7 @@ async def accept(runtime: Runtime, given: Acceptance, shown: Shown, client: Clie
     email, user = Email(invitation.email), None
     if await account_of(runtime, email) is None:
         user = await _register(runtime, email, tenant, given.password)
-    user = user or await _recognised(runtime, email, given.password, shown, client)
+    user = user or await _recognised(runtime, email, given, shown, client)
     await note_verified(runtime, user)
     command = AcceptInvitation(
         invitation=name, user=user, email=email, roles=invitation.roles, at=now
@@ -110,13 +115,14 @@ async def _register(
 
 
 async def _recognised(
-    runtime: Runtime, email: str, password: str | None, shown: Shown, client: Client
+    runtime: Runtime, email: str, given: Acceptance, shown: Shown, client: Client
 ) -> UserId:
     """Name the holder of the account, who shows it by the password or by being logged in."""
-    if password is not None:
+    if given.password is not None:
         tried = await attempt(runtime, "login", email, client)
-        known = await recognise(runtime, email, password)
+        known = await recognise(runtime, email, given.password)
         if known is not None:
+            await check_factor(runtime, known[0], given.code)
             await limits_of(runtime).passed(tried, remember=False)
             return known[0]
     else:

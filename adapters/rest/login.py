@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from adapters.access.door import door_of
 from adapters.access.login import Credentials, Keep, log_in
-from adapters.access.refreshing import go_on, log_out, log_out_by
+from adapters.access.refreshing import go_on, log_out, session_of
 from adapters.access.shown import REFRESH_COOKIE, Shown, read_shown
 from adapters.rest.bodies import JSON_ONLY
 from adapters.rest.cookies import (
@@ -87,11 +87,10 @@ async def refresh(request: AnyRequest, data: JSONBody[GoesOn]) -> Response[Logge
 async def logout(request: AnyRequest, data: JSONBody[Goes | None] = None) -> Response[None]:
     runtime: Runtime = request.app.state.runtime
     shown, given = _shown(request), data.refresh_token if data else None
-    admission = None if given else await door_of(runtime).enter(shown)
-    if admission is None:  # The access token has run out, perhaps.
-        await log_out_by(runtime, given or await _in_cookie(runtime, shown))
-    else:
-        await log_out(runtime, admission)
+    session = None if given else await door_of(runtime).session_shown(shown)
+    if session is None:  # The access token has run out, perhaps.
+        session = await session_of(runtime, given or await _in_cookie(runtime, shown))
+    await log_out(runtime, session)
     return Response(None, status_code=204, cookies=taken_away(runtime.settings))
 
 

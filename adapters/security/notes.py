@@ -26,12 +26,11 @@ from adapters.postgres.connections import Pool
 from adapters.runtime import Runtime
 from adapters.security.places import caller, network_of
 from adapters.security.repeated import DAY, HOUR, Repeated, is_power_of_ten
+from application.access import claimed_by, claims_of, email_digest
 from application.errors import ApplicationError
 from application.kernel import EVERYTHING, Context, new_id
 from domain.access import (
     AccessRefused,
-    EmailClaim,
-    EmailDigest,
     Enrolment,
     EntriesLeftOut,
     FactorFailed,
@@ -315,14 +314,12 @@ class Notes:
         times: int,
     ) -> Entry:
         """Find out whose account it is, and in which log that belongs."""
-        bus, digest = self._runtime.bus, await self._runtime.vault.digest(email)
-        # Addresses were tags once.
-        claims = (EmailClaim.at(email_digest=digest), EmailClaim.at(email=email))
-        by_digest, by_address = await bus.fold_all(SYSTEM_TENANT, claims)
-        user = by_digest.user or by_address.user
+        vault = self._runtime.vault
+        claims = await claims_of(vault, email)
+        user = claimed_by(await self._runtime.bus.fold_all(SYSTEM_TENANT, claims))
         if user is None:
-            network = network_of(client.address)
-            event = make(account=EmailDigest(digest), network=network, times=times)
+            network, account = network_of(client.address), await email_digest(vault, email)
+            event = make(account=account, network=network, times=times)
             return Entry(tenant=SYSTEM_TENANT, event=event)
         event = make(user=user, times=times, address=_address(client), agent=_agent(client))
         return Entry(tenant=await self._company(user, tenant), event=event)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from adapters.postgres.connections import Pool, tenant_transaction
 from adapters.webhooks.sending import Answer
+from application.codec import check_tag
 from application.errors import NotFound
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.webhooks import EndpointId
@@ -168,8 +169,10 @@ async def letters_of(
 
     Raises:
         NotFound: There is no such endpoint, or it was registered only just now.
+        Malformed: It is no id of one.
 
     """
+    check_tag(f"endpoint:{endpoint}")
     found = await list_letters(pool, tenant, endpoint, after=after, limit=limit)
     if not found:
         await delivery_of(pool, tenant, endpoint)

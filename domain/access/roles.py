@@ -11,7 +11,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from domain.access.people import EmailText, UserId
-from domain.access.scopes import GRANT, is_held
+from domain.access.scopes import GRANT, goes_by_branch, is_held
 from domain.kernel import (
     Boundary,
     Command,
@@ -30,6 +30,9 @@ RoleId = NewType("RoleId", str)
 Office: TypeAlias = Literal["owner"]
 OFFICE: Final[Office] = "owner"
 OWNER: Final = RoleId(OFFICE)
+PLACE: Final = "access.member.place"
+"""By this somebody says of which branches members are."""
+
 PERMISSIONS_MAX: Final = 500
 NAMED_MAX: Final = 3
 ROLES_MAX: Final = 20
@@ -160,6 +163,13 @@ class Giver(Value):
         """Let nobody give what they lack."""
         if self.held is None:
             return
+        if PLACE in permissions and goes_by_branch(self.held):
+            raise Refused(
+                "access.not_yours_to_give",
+                f"Something of what you may goes by your branches, so you can't give {PLACE}:"
+                " whoever has it could put you into others.",
+                hint="Ask an owner of the tenant.",
+            )
         lacking = sorted(each for each in permissions if not is_held(each, self.held))
         if not lacking:
             return

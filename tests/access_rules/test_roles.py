@@ -29,7 +29,7 @@ from domain.access import (
     RoleRetired,
     UserId,
 )
-from domain.kernel import Command
+from domain.kernel import Command, Refused
 from projections.kernel import project
 from projections.roles import MemberRow, Members, RoleRow, Roles
 from tests.kernel import given, history_of
@@ -190,3 +190,13 @@ def test_lists_show_roles_and_members_as_they_are_now() -> None:
     assert project(Members, [luis, MemberRolesChanged(user=LUIS, roles=(READER,))]) == {
         LUIS: MemberRow(user=LUIS, email="luis@example.org", roles=(READER,))
     }
+
+
+def test_who_goes_by_branch_gives_nobody_the_right_to_place_people() -> None:
+    held = frozenset({"invoicing.invoice.read@branch", "access.member.place"})
+    giver = Giver(held=held, standard=STANDARD)
+    with pytest.raises(Refused) as refused:
+        giver.check(frozenset({"access.member.place"}))
+    assert refused.value.code == "access.not_yours_to_give"
+    giver.check(frozenset({"invoicing.invoice.read@branch"}))
+    Giver(held=frozenset({"access.member.place"})).check(frozenset({"access.member.place"}))

@@ -1,11 +1,21 @@
 """Sessions as a client has them: tokens, cookies, and pages that may not ask."""
 
+import asyncio
+from uuid import uuid4
+
 import httpx
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
+from adapters.access.door import door_of
+from adapters.access.login import log_in_as
+from adapters.access.lookups import KEPT_SECONDS
+from adapters.access.sessions import Client
 from adapters.runtime import Runtime
-from tests.rest.api import PASSWORD, Tenant, make_tenant
+from application.kernel import build
+from domain.access import AdmitMember, RemoveMember, UserId
+from tests.rest.api import OPERATOR, PASSWORD, Tenant, make_tenant
 
 READ = "/api/v1/account/sessions"
 CHANGE = "/api/v1/account/sessions/end-others"
@@ -207,6 +217,46 @@ async def test_a_person_goes_on_for_another_company(
     assert (refused.status_code, refused.json()["code"]) == (401, "access.no_member")
     mine = (await stranger.get(READ, headers=bearer(first["access_token"]))).json()["sessions"][0]
     assert mine["tenant"] == tenant.id
+
+
+async def test_who_is_refused_keeps_the_refresh_token_that_was_shown(
+    stranger: httpx.AsyncClient, runtime: Runtime, tenant: Tenant
+) -> None:
+    first = (await logged_in(stranger, tenant)).json()
+    given = {"refresh_token": first["refresh_token"]}
+    elsewhere = {**given, "tenant": (await make_tenant(runtime)).id}
+    assert (await stranger.post("/api/v1/refresh", json=elsewhere)).status_code == 401
+    second = (await stranger.post("/api/v1/refresh", json=given)).json()
+    assert second["refresh_token"].split("_")[2] == "1"
+
+
+async def test_who_may_do_nothing_any_more_can_still_log_out(
+    stranger: httpx.AsyncClient, runtime: Runtime, tenant: Tenant
+) -> None:
+    user, email = UserId(str(uuid4())), "ana@example.org"
+    by = replace(OPERATOR, tenant=tenant.id)
+    admit = {"user": user, "email": email, "roles": ["auditor"]}
+    await runtime.bus.execute(build(AdmitMember, admit, runtime.clock), by)
+    made = await log_in_as(runtime, user, tenant.id, Client(), "session")
+    await runtime.bus.execute(build(RemoveMember, {"user": user}, runtime.clock), by)
+    headers = as_header({"__Host-session": made.opened.secret})
+    headers["X-CSRF-Token"] = made.csrf_token
+    await asyncio.sleep(KEPT_SECONDS)
+    assert (await stranger.get(READ, headers=headers)).status_code == 401
+    out = await stranger.post("/api/v1/logout", headers=headers)
+    assert out.status_code == 204
+    assert set(cookies_of(out).values()) <= {"", '""'}
+    assert await door_of(runtime).sessions.of_user(user) == []
+
+
+@pytest.mark.parametrize("origin", ["http://[", "evil://{host}", "//{host}", "null", ""], ids=str)
+async def test_what_is_no_origin_of_the_web_is_not_ours(
+    stranger: httpx.AsyncClient, tenant: Tenant, origin: str
+) -> None:
+    body = {"email": tenant.email, "password": PASSWORD, "keep": "session"}
+    sent = {"Origin": origin.format(host=stranger.base_url.netloc.decode())}
+    answer = await stranger.post("/api/v1/login", json=body, headers=sent)
+    assert (answer.status_code, answer.json()["code"]) == (403, "access.foreign_page")
 
 
 async def test_an_api_key_has_no_sessions(client: httpx.AsyncClient) -> None:
