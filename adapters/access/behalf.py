@@ -9,6 +9,7 @@ from structlog.contextvars import get_contextvars
 
 from adapters.runtime import Runtime
 from application.kernel import Context, exposed_commands, new_id
+from application.ports import Clock
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.kernel import Command
 
@@ -24,10 +25,14 @@ def for_one(
     actor: str = NOBODY,
 ) -> Context:
     """Let somebody do one command for a tenant, or in the log of the reserved one."""
-    request_id = get_contextvars().get("request_id")
     return Context(
         tenant=tenant,
         actor=actor,
         permissions=frozenset({exposed_commands()[command].permission}),
-        correlation_id=str(request_id or new_id(runtime.clock.now())),
+        correlation_id=correlation_id(runtime.clock),
     )
+
+
+def correlation_id(clock: Clock) -> str:
+    """Name what an event comes of: the request at hand, or something that nobody asked for."""
+    return str(get_contextvars().get("request_id") or new_id(clock.now()))

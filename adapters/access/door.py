@@ -8,8 +8,8 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
-from structlog.contextvars import get_contextvars
 
+from adapters.access.behalf import correlation_id
 from adapters.access.key_uses import KeyUses
 from adapters.access.keys import find_key
 from adapters.access.lookups import Lookups
@@ -32,7 +32,7 @@ from adapters.security.limits import check_rate
 from adapters.security.notes import notes_of
 from application.access import ACROSS, read_api_key
 from application.errors import Forbidden, Unauthenticated
-from application.kernel import Context, new_id
+from application.kernel import Context
 from application.operators import OPERATOR
 from domain.access import KeyId, KeySecret, SessionId, UserId
 from domain.ids import TenantId
@@ -183,7 +183,7 @@ class Door:
             tenant=tenant,
             actor=f"{OPERATOR if ACROSS in rights.permissions else USER}{session.user}",
             permissions=rights.permissions,
-            correlation_id=self._request_id(),
+            correlation_id=correlation_id(self._clock),
             branches=rights.branches,
         )
         return Admission(context=context, user=session.user, session=session.session, until=until)
@@ -204,12 +204,9 @@ class Door:
             tenant=key.tenant,
             actor=f"key:{key.key}",
             permissions=key.permissions,
-            correlation_id=self._request_id(),
+            correlation_id=correlation_id(self._clock),
         )
         return Admission(context=context, key=key.key, secret=secret)
-
-    def _request_id(self) -> str:
-        return str(get_contextvars().get("request_id") or new_id(self._clock.now()))
 
 
 _doors: WeakKeyDictionary[Pool, Door] = WeakKeyDictionary()

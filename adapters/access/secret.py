@@ -5,6 +5,7 @@ signed is still taken until it runs out.
 """
 
 import hmac
+from functools import cache
 from typing import Final
 
 from adapters.private import made_once, random_hex
@@ -15,8 +16,11 @@ SECRET_LENGTH_MIN: Final = 32
 FILE: Final = "secret-key"
 
 
+@cache
 def keys_for(settings: Settings, purpose: str) -> tuple[bytes, ...]:
     """Derive 32 bytes for a purpose from each secret; the first is what to sign with.
+
+    They are derived once, as links and challenges ask for them with each request.
 
     Raises:
         Malformed: A secret that was set is too short to be one.

@@ -10,8 +10,8 @@ import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Meta, Struct
-from structlog.contextvars import get_contextvars
 
+from adapters.access.behalf import correlation_id
 from adapters.accounts import pending
 from adapters.accounts.accounts import find_account
 from adapters.accounts.passwords import is_password
@@ -32,7 +32,7 @@ from application.factors import (
     step_of,
     uri_of,
 )
-from application.kernel import Context, Outcome, build, new_id
+from application.kernel import Context, Outcome, build
 from domain.access import (
     EnableTotp,
     FactorName,
@@ -229,12 +229,11 @@ async def execute(
     runtime: Runtime, user: UserId, command: type[Command], given: dict[str, object]
 ) -> Outcome:
     """Run a command of somebody about themselves."""
-    now = runtime.clock.now()
     by = Context(
         tenant=SYSTEM_TENANT,
         actor=f"user:{user}",
-        permissions=frozenset({OWN}),
-        correlation_id=str(get_contextvars().get("request_id") or new_id(now)),
+        permissions=frozenset({OWN}),  # And not what the command asks for: some are operators'.
+        correlation_id=correlation_id(runtime.clock),
     )
     return await runtime.bus.execute(build(command, {"user": user, **given}, runtime.clock), by)
 

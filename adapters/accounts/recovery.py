@@ -18,7 +18,7 @@ from adapters.accounts.links import LENGTH_MAX, Links
 from adapters.runtime import Runtime
 from adapters.security.limits import attempt, limits_of
 from adapters.security.places import caller
-from application.access import email_fields
+from application.access import email_digest
 from application.accounts import GivenPassword
 from application.codec import stored_names
 from application.kernel import new_id
@@ -115,7 +115,7 @@ async def forget_password(runtime: Runtime, given: Forgotten, client: Client) ->
     now = runtime.clock.now()
     command = ForgetPassword(
         link=LinkId(new_id(now)),
-        email_digest=(await email_fields(runtime.vault, given.email))["email_digest"],
+        email_digest=await email_digest(runtime.vault, given.email),
         expires_at=now + RESET_HOLDS,
     )
     await runtime.bus.execute(command, for_one(runtime, ForgetPassword))

@@ -13,9 +13,9 @@ from adapters.accounts.accounts import PasswordChange, change_password, find_acc
 from adapters.accounts.companies import Company, companies_of
 from adapters.rest.account_sessions import PersonRequest
 from adapters.rest.bodies import JSON_ONLY
-from adapters.rest.cookies import client_of
 from adapters.rest.problems import documented
 from adapters.runtime import Runtime
+from adapters.security.places import client_of
 from domain.access import Mailbox
 from domain.ids import SYSTEM_TENANT, TenantId
 from domain.tenants import TenantIdText
@@ -76,7 +76,7 @@ async def read_account(request: PersonRequest) -> OwnAccount:
 )
 async def change(request: PersonRequest, data: JSONBody[PasswordChange]) -> None:
     holder(request.auth)
-    await change_password(request.app.state.runtime, request.auth, data, client_of(request))
+    await change_password(request.app.state.runtime, request.auth, data, client_of(request.scope))
 
 
 @post(

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from adapters.access.door import door_of
 from adapters.access.login import Entry, Keep
-from adapters.access.sessions import Client
 from adapters.access.shown import (
     ACCESS_COOKIE,
     CSRF_COOKIE,
@@ -47,14 +46,6 @@ class LoggedIn(Struct, frozen=True, kw_only=True, omit_defaults=True):
     token_type: str | None = None
     refresh_token: str | None = None
     csrf_token: str | None = None
-
-
-def client_of(request: AnyRequest) -> Client:
-    """Say where a request comes from."""
-    return Client(
-        address=request.client.host if request.client else "",
-        agent=request.headers.get("user-agent", ""),
-    )
 
 
 def check_page(request: AnyRequest, keep: Keep) -> None:

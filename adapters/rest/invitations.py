@@ -6,8 +6,9 @@ from litestar.params import JSONBody
 from adapters.access.shown import read_shown
 from adapters.accounts.invitations import Acceptance, Accepted, accept
 from adapters.rest.bodies import JSON_ONLY
-from adapters.rest.cookies import AnyRequest, client_of
+from adapters.rest.cookies import AnyRequest
 from adapters.rest.problems import documented
+from adapters.security.places import client_of
 
 
 @post(
@@ -23,4 +24,4 @@ from adapters.rest.problems import documented
 )
 async def accept_invitation(request: AnyRequest, data: JSONBody[Acceptance]) -> Accepted:
     shown = read_shown(request.scope["headers"], request.scope["method"])
-    return await accept(request.app.state.runtime, data, shown, client_of(request))
+    return await accept(request.app.state.runtime, data, shown, client_of(request.scope))

@@ -16,11 +16,11 @@ from adapters.rest.cookies import (
     LoggedIn,
     answered,
     check_page,
-    client_of,
     taken_away,
 )
 from adapters.rest.problems import documented
 from adapters.runtime import Runtime
+from adapters.security.places import client_of
 from domain.tenants import TenantIdText
 
 
@@ -54,7 +54,7 @@ class GoesOn(Goes, frozen=True, kw_only=True, forbid_unknown_fields=True):
 async def login(request: AnyRequest, data: JSONBody[Credentials]) -> Response[LoggedIn]:
     runtime: Runtime = request.app.state.runtime
     check_page(request, data.keep)
-    return answered(runtime.settings, await log_in(runtime, data, client_of(request)))
+    return answered(runtime.settings, await log_in(runtime, data, client_of(request.scope)))
 
 
 @post(

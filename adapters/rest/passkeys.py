@@ -21,10 +21,11 @@ from adapters.accounts.passkeys import (
 )
 from adapters.rest.account_sessions import PersonRequest
 from adapters.rest.bodies import JSON_ONLY
-from adapters.rest.cookies import AnyRequest, LoggedIn, answered, check_page, client_of
+from adapters.rest.cookies import AnyRequest, LoggedIn, answered, check_page
 from adapters.rest.factors import ERRORS
 from adapters.rest.problems import documented
 from adapters.runtime import Runtime
+from adapters.security.places import client_of
 from domain.access import PasskeyName, RemovePasskey, RenamePasskey
 from domain.tenants import TenantIdText
 
@@ -79,7 +80,7 @@ async def log_in_by_passkey(
     check_page(request, data.keep)
     user, enrolled_for = await check_passkey(runtime, data.credential)
     tenant = data.tenant or enrolled_for
-    client = client_of(request)
+    client = client_of(request.scope)
     entry = await log_in_as(runtime, user, tenant, client, data.keep, by="passkey")
     return answered(runtime.settings, entry)
 

@@ -18,8 +18,9 @@ from adapters.accounts.recovery import (
 )
 from adapters.rest.account_sessions import PersonRequest
 from adapters.rest.bodies import JSON_ONLY
-from adapters.rest.cookies import AnyRequest, client_of
+from adapters.rest.cookies import AnyRequest
 from adapters.rest.problems import documented
+from adapters.security.places import client_of
 
 SENT: Final = "If the address has an account, a letter is on its way to it."
 
@@ -42,7 +43,7 @@ class LetterAsked(Struct, frozen=True, kw_only=True):
     responses=documented(400, 429, 503),
 )
 async def password_forgotten(request: AnyRequest, data: JSONBody[Forgotten]) -> LetterAsked:
-    await forget_password(request.app.state.runtime, data, client_of(request))
+    await forget_password(request.app.state.runtime, data, client_of(request.scope))
     return LetterAsked()
 
 
@@ -85,7 +86,7 @@ async def email_verify(request: AnyRequest, data: JSONBody[Verification]) -> Non
 )
 async def email_verification(request: PersonRequest) -> LetterAsked:
     _, user = holder(request.auth)
-    await ask_verification(request.app.state.runtime, user, client_of(request))
+    await ask_verification(request.app.state.runtime, user, client_of(request.scope))
     return LetterAsked()
 
 
